@@ -34,12 +34,18 @@ func (v Value) Float() float64 {
 	return float64(v.n)
 }
 
-// Raw returns v in its base unit and full precision, for programs.
+// Raw returns v in its base unit and full precision, for programs; what isn't a
+// finite number is "".
 func (v Value) Raw() string {
-	if !v.real {
+	switch m := math.Abs(v.f); {
+	case !v.real:
 		return strconv.FormatInt(v.n, 10)
+	case math.IsNaN(m) || math.IsInf(m, 0):
+		return ""
+	case m != 0 && m < 1e-6 || m >= 1e21:
+		return strconv.FormatFloat(v.f, 'e', -1, 64)
 	}
-	return strconv.FormatFloat(v.f, 'g', -1, 64)
+	return strconv.FormatFloat(v.f, 'f', -1, 64)
 }
 
 // A Unit is what a number counts, in base units.
