@@ -11,7 +11,8 @@ const (
 	modePlain  scanMode = iota // jumps over them
 	modeDevice                 // reads the pair of device times
 	modeStats                  // looks at each until all wanted ones are found
-	modeCount                  // has no batches at all
+	modeCount                  // counts events, has no batches
+	modeRecord                 // decodes events whole, has no batches
 )
 
 // A statRole says what a stat id is wanted for: the low byte is the column plus
@@ -53,6 +54,9 @@ func (sf *statFilter) add(id int64, role statRole) {
 
 // prepare sets mode and filter for the part of the open section.
 func (sc *scanner) prepare() {
+	if sc.mode >= modeCount {
+		return
+	}
 	sf := &sc.stats
 	*sf = statFilter{}
 	if sc.pl.overlay != nil {

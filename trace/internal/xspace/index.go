@@ -221,8 +221,11 @@ func (ix *indexer) line(pt *part, off, end int64, cut bool) error {
 		}
 		if f.num == lineEvents && f.wire == wireBytes {
 			lp.sec = section{off: off, end: end, cut: cut}
-			if off == start {
-				err = ix.oddLine(&lp, off, end)
+			if off > start {
+				break
+			}
+			if err := ix.oddLine(&lp, off, end); err != nil {
+				return err
 			}
 			break
 		}

@@ -44,6 +44,9 @@ type scanner struct {
 	seen    map[int64]uint32 // metadata index of ids that are not dense
 	probs   problemSet
 	stopped bool // yield returned false
+
+	record func(int64, *Event) bool // in modeRecord
+	event  Event
 }
 
 // columns own the memory of a batch.
@@ -72,7 +75,7 @@ func newScanner(ln *Line, opts *ScanOptions) *scanner {
 		scanners.free = scanners.free[:n-1]
 	}
 	scanners.mu.Unlock()
-	sc.ln, sc.pl, sc.opts = ln, ln.pl, opts
+	sc.ln, sc.pl, sc.opts, sc.mode = ln, ln.pl, opts, modePlain
 	sc.k, sc.total, sc.held, sc.aggr, sc.stopped = 0, 0, false, false, false
 	window := opts.WindowBytes
 	if window <= 0 {
@@ -120,7 +123,8 @@ func (cs *columns) reserve(n, want int) {
 
 // release gives the scanner back, without what would keep the file alive.
 func (sc *scanner) release() {
-	sc.ln, sc.pl, sc.opts = nil, nil, nil
+	sc.ln, sc.pl, sc.opts, sc.record = nil, nil, nil, nil
+	clear(sc.event.Stats)
 	sc.b.win, sc.b.pl = nil, nil
 	sc.stats.other = nil
 	sc.probs = problemSet{}

@@ -17,17 +17,19 @@ func (sc *scanner) section(i int, yield func(*Batch) bool) error {
 	}
 	sc.lookAhead(i)
 	for {
-		if sc.k == sc.size && !sc.flush(yield) {
-			return nil
-		}
-		if sc.hot(); sc.k == sc.size {
-			continue
+		if sc.mode < modeCount {
+			if sc.k == sc.size && !sc.flush(yield) {
+				return nil
+			}
+			if sc.hot(); sc.k == sc.size {
+				continue
+			}
 		}
 		// What is at pos is not an event the hot loop takes: the end of the
 		// window, an unusual event, a field of the line, or damage.
-		need, done := sc.odd(i)
-		if done != nil || need < 0 {
-			return done
+		need, err := sc.odd(i)
+		if err != nil || need < 0 || sc.stopped {
+			return err
 		}
 		if need > 0 {
 			if sc.held && !sc.flush(yield) {
@@ -161,7 +163,7 @@ func (sc *scanner) lateTimestamp(i int, ts int64) error {
 	sc.ln.sections[i].ts = ts
 	sc.ln.mu.Unlock()
 	sc.sec.ts = ts
-	if sc.total+int64(sc.k) > 0 && !sc.counting() {
+	if sc.total+int64(sc.k) > 0 && sc.mode != modeCount {
 		return ErrLateTimestamp
 	}
 	sc.origin()
@@ -208,22 +210,15 @@ func (sc *scanner) problem(code, msg string) {
 		Event: sc.total + int64(sc.k), Msg: msg})
 }
 
-// counting reports whether this is a count, which has no batches.
-func (sc *scanner) counting() bool { return sc.mode == modeCount }
-
 // countSection adds the events of section i to total.
 func (sc *scanner) countSection(i int) error {
 	sc.open(i)
 	sc.origin()
 	for {
 		sc.hop()
-		before := sc.total
 		need, err := sc.odd(i)
 		if err != nil || need < 0 {
 			return err
-		}
-		if need == 0 && sc.total == before {
-			continue
 		}
 		if need > 0 {
 			if err := sc.more(need); err != nil {
