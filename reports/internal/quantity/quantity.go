@@ -181,16 +181,23 @@ func intDigits(v float64) int {
 // Symbol returns the scaled unit for a header: "µs", "MiB", "%", or "".
 func (s Scale) Symbol() string { return s.step.symbol }
 
+// Factor returns how many base units one printed unit is: 1e6 for µs. It is for
+// axes, which place their own ticks.
+func (s Scale) Factor() float64 { return s.step.factor }
+
 // Format returns u's best form of a single value with its unit: "1.515 ms".
-func Format(u Unit, v Value) string {
-	s := u.Scale(v)
+func Format(u Unit, v Value) string { return u.Scale(v).FormatUnit(v) }
+
+// FormatUnit returns v in the scale with its unit, for numbers that share a
+// scale but stand apart.
+func (s Scale) FormatUnit(v Value) string {
 	text := s.Format(v)
 	switch {
 	case s.step.symbol == "" || text == noValue:
 		return text
-	case u == Ratio:
+	case s.unit == Ratio:
 		return text + s.step.symbol
-	case u == Change:
+	case s.unit == Change:
 		return text // carries its own %
 	}
 	return text + " " + s.step.symbol
