@@ -58,12 +58,13 @@ type Computation struct {
 	// Thread is the execution thread's name ("" for the main thread).
 	Thread string
 
-	cost   [2]Cost // by CostOptions.Loops; see computeCosts
-	users  map[*Instruction][]*Instruction
-	once   sync.Once
-	cyclic bool
-	known  bool // has a body in the file
-	index  int32
+	cost    [2]Cost  // by CostOptions.Loops; see computeCosts
+	traffic *traffic // of a fusion's body
+	users   map[*Instruction][]*Instruction
+	once    sync.Once
+	cyclic  bool
+	known   bool // has a body in the file
+	index   int32
 }
 
 // Instruction is one HLO instruction. Optional facts have their zero value

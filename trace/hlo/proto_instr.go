@@ -87,10 +87,9 @@ func (in *Instruction) finish(param, tuple int64, groups [2]int64) {
 		in.Parameter = int(max(0, min(param, maxInstructions)))
 	case "get-tuple-element":
 		in.TupleIndex = int(max(0, min(tuple, maxInstructions)))
-	case "convolution":
-		if in.Conv != nil {
-			in.Conv.FeatureGroupCount, in.Conv.BatchGroupCount = max(1, groups[0]), max(1, groups[1])
-		}
+	}
+	if in.Conv != nil {
+		in.Conv.FeatureGroupCount, in.Conv.BatchGroupCount = max(1, groups[0]), max(1, groups[1])
 	}
 }
 
