@@ -71,7 +71,8 @@ var rowOps = []rowOp{
 		}
 	}, want: each(func(x, _ float64) float64 { return math.Exp(x) })},
 	{name: "Softmax", run: func(d, x, _ Mat) { Softmax(d, x) },
-		want: func(x, _ []float64) []float64 { p, _ := softmax64(x); return p }},
+		want:  func(x, _ []float64) []float64 { p, _ := softmax64(x); return p },
+		scale: func(x, _ []float64, w float64) float64 { return w * (1 + slices.Max(x) - slices.Min(x)) }},
 	{name: "LogSoftmax", run: func(d, x, _ Mat) { LogSoftmax(d, x) },
 		want: func(x, _ []float64) []float64 {
 			_, lse := softmax64(x)
@@ -82,7 +83,9 @@ var rowOps = []rowOp{
 	{name: "RMSNorm 1+w", run: func(d, x, y Mat) { RMSNorm(d, x, y.Row(0), 1e-5, true) }, want: norm64(1e-5, true),
 		scale: func(_, _ []float64, w float64) float64 { return math.Abs(w) + 1e-1 }},
 	{name: "SiLUMul", run: SiLUMul, want: each(func(x, y float64) float64 { return silu(x) * y })},
-	{name: "GELUTanhMul", run: GELUTanhMul, want: each(func(x, y float64) float64 { return gelu(x) * y })},
+	{name: "GELUTanhMul", run: GELUTanhMul, want: each(func(x, y float64) float64 { return gelu(x) * y }),
+		// exp(-2z) loses z's digits where it is large, and ends at 2¹²⁸.
+		scale: func(_, _ []float64, w float64) float64 { return math.Abs(w)*10 + 1e-30 }},
 	{name: "Add", run: func(d, x, y Mat) { copyMat(d, x); Add(d, y) },
 		want:  each(func(x, y float64) float64 { return x + y }),
 		scale: func(_, _ []float64, w float64) float64 { return math.Abs(w) + 1e-9 }},
