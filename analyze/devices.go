@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package analyze
+
+import "math"
+
+// summariseDevices fills in the device table and the rows' wall shares.
+//
+// A device whose ops are properly nested on one track has a wall share equal to
+// its self time; with several tracks (CPU threads, GPU streams) or overlapping
+// ops each instant is split, see [study.shareWall].
+func (s *study) summariseDevices() error {
+	for _, d := range s.devices {
+		dev := &s.t.Devices[d]
+		out := Device{
+			Name: dev.Name, Host: dev.Host, Kind: dev.Kind, Type: dev.Type,
+			PeakFLOPs: dev.PeakFLOPs, PeakHBM: dev.PeakHBM,
+		}
+		first, last := Time(math.MaxInt64), Time(math.MinInt64)
+		for i := range s.tallies {
+			tt := &s.tallies[i]
+			if tt.track.Device != d {
+				continue
+			}
+			out.Tracks++
+			out.OpTime += tt.lane.opTime
+			out.OpEvents += tt.lane.occurrences
+			if tt.lane.last > tt.lane.first || tt.lane.events > 0 {
+				first, last = min(first, tt.lane.first), max(last, tt.lane.last)
+			}
+			out.Busy = tt.lane.busy
+		}
+		for _, m := range s.t.Steps {
+			if m.Device == d {
+				first, last = min(first, m.Start), max(last, m.Start.Add(m.Dur))
+			}
+		}
+		if err := s.deviceWall(d, &out); err != nil {
+			return err
+		}
+		if last > first {
+			out.Window = last.Sub(first)
+		}
+		out.Window = max(out.Window, out.Busy)
+		if s.t.Lossy != "" && out.Window == 0 {
+			out.Window, out.Busy = s.t.Wall, out.OpTime
+		}
+		out.Idle = out.Window - out.Busy
+		s.out.Devices = append(s.out.Devices, out)
+	}
+	return nil
+}
+
+// deviceWall computes busy time and wall shares of one device.
+func (s *study) deviceWall(d int, out *Device) error {
+	if !s.simple(d) {
+		busy, err := s.shareWall(d)
+		out.Busy, out.WallShare = busy, busy
+		return err
+	}
+	out.WallShare = out.Busy
+	return nil
+}
+
+// simple says whether a device's self times are its wall shares: one track,
+// properly nested.
+func (s *study) simple(device int) bool {
+	n := 0
+	for i := range s.tallies {
+		if s.tallies[i].track.Device == device {
+			n++
+			if ln := &s.tallies[i].lane; n > 1 || ln.opTime != ln.busy {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package analyze
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/layerscope/layerscope/trace"
+)
+
+// Shares from which a fact becomes a finding.
+const (
+	unattributedShare = 0.05 // of op time
+	idleShare         = 0.50 // of the window
+	disturbedSteps    = 0.10 // of the steps are outliers
+	disturbedCV       = 0.12 // variation of the typical layer between steps
+)
+
+// find adds a finding.
+func (s *study) find(code string, sev trace.Severity, count int64, hint, format string, args ...any) {
+	s.out.Findings = append(s.out.Findings, Finding{Code: code, Severity: sev, Count: max(1, count), Hint: hint, Message: fmt.Sprintf(format, args...)})
+}
+
+// judge adds what the analysis says about the capture's quality, and sorts all
+// findings, worst first.
+func (s *study) judge() {
+	if len(s.out.Ops) == 0 && len(s.tracks) == 0 {
+		s.find("no-device-events", trace.Error, 1, "capture again with the device tracer on (device_tracer_level ≥ 1), and make sure that a request runs inside the window",
+			"no device plane and no op events in the capture: nothing ran on a device, or it was not recorded")
+	} else {
+		s.judgeSteps()
+		s.judgeExecutions()
+		s.judgeDevices()
+		s.judgeOps()
+		s.judgeLayers()
+	}
+	rank := map[trace.Severity]int{trace.Error: 0, trace.Warning: 1, trace.Info: 2}
+	slices.SortStableFunc(s.out.Findings, func(a, b Finding) int { return cmp.Compare(rank[a.Severity], rank[b.Severity]) })
+}
+
+func (s *study) judgeSteps() {
+	marked := s.out.Capture.StepSource == "annotation" || s.out.Capture.StepSource == "steps-line"
+	if !marked && s.t.Lossy == "" {
+		s.find("no-steps", trace.Info, 1, "mark steps with jax.profiler.StepTraceAnnotation to get samples by step",
+			"no step marks; steps are taken from %s", orNone(s.out.Capture.StepSource))
+	}
+	compiled, first := 0, ""
+	for i := range s.out.Steps {
+		if s.out.Steps[i].Reason == "compile" {
+			compiled++
+			if first == "" {
+				first = s.out.Steps[i].Name
+			}
+		}
+	}
+	if n := len(s.out.Compiles); n > 0 {
+		s.find("compile-in-window", trace.Warning, int64(n), "warm up every shape before the capture; steps with a compilation are left out of samples, never out of totals",
+			"%d compilations inside the window, in %d of %d steps", n, compiled, len(s.out.Steps))
+	}
+	used, outliers := 0, 0
+	for i := range s.out.Steps {
+		if !s.out.Steps[i].Excluded {
+			used++
+			if s.out.Steps[i].Reason == "outlier" {
+				outliers++
+			}
+		}
+	}
+	if outliers > 0 {
+		s.find("disturbed-steps", trace.Info, int64(outliers), "they are kept in the samples: compare medians, not means",
+			"%d of %d steps took much longer or shorter than the median step", outliers, used)
+	}
+	if cv, ok := s.layerCV(); ok && (cv > disturbedCV || float64(outliers) > disturbedSteps*float64(used)) {
+		s.find("disturbed-capture", trace.Warning, 1, "something else used the machine: capture again before comparing it with another",
+			"the typical layer varies by %.0f %% between steps", 100*cv)
+	}
+}
+
+// layerCV returns the median over layers of the variation between steps.
+func (s *study) layerCV() (float64, bool) {
+	var cvs []float64
+	for i := range s.out.Layers.Rows {
+		r := &s.out.Layers.Rows[i]
+		if r.Index < 0 || r.Samples.N < 5 {
+			continue
+		}
+		var x []float64
+		for k, v := range r.PerStep {
+			if !s.out.Steps[k].Excluded {
+				x = append(x, float64(v))
+			}
+		}
+		cvs = append(cvs, variation(x))
+	}
+	return medianOf(cvs), len(cvs) > 0
+}
+
+func (s *study) judgeExecutions() {
+	main := s.mainProgram()
+	if s.opts.Expect <= 0 || main < 0 {
+		return
+	}
+	name, runs := s.t.Programs[main].Name, 0
+	for i := range s.t.Programs {
+		if s.t.Programs[i].Name == name {
+			runs += s.programs[i].runs
+		}
+	}
+	runs /= max(1, len(s.devices))
+	if runs < s.opts.Expect {
+		s.find("few-executions", trace.Warning, int64(s.opts.Expect-runs), "servers that count steps before running them capture one fewer than asked: ask for one more, and send load while the window is open",
+			"%d executions of %s on each device, %d were asked for", runs, name, s.opts.Expect)
+	}
+}
+
+func (s *study) judgeDevices() {
+	limit := s.opts.IdleShare
+	if limit == 0 {
+		limit = idleShare
+	}
+	for i := range s.out.Devices {
+		d := &s.out.Devices[i]
+		if share := ratio(d.Idle, d.Window); share > limit {
+			s.find("mostly-idle", trace.Warning, 1, "shares in this report are of op time, which idleness does not touch; open the window around the load to measure utilisation",
+				"%s: %.2f %% of the window is idle (%s of %s busy)", d.Name, 100*share, approx(d.Busy), approx(d.Window))
+		}
+	}
+}
+
+func (s *study) judgeOps() {
+	var overlaps, clamped, disordered int64
+	for i := range s.tallies {
+		ln := &s.tallies[i].lane
+		overlaps += ln.overlaps
+		clamped += ln.clamped
+		if ln.disordered {
+			disordered++
+		}
+	}
+	if n := overlaps + clamped; n > 0 {
+		s.find("overlapping-ops", trace.Warning, n, "partly overlapping ops count fully in op time; busy time is their union",
+			"%d ops of one track overlap without nesting", n)
+	}
+	if disordered > 0 {
+		s.find("unsorted-track", trace.Info, disordered, "the tracks were sorted in memory", "events out of order on %d tracks", disordered)
+	}
+	gpuStreams := 0
+	for _, tr := range s.tracks {
+		if tr.Kind == trace.Stream {
+			gpuStreams++
+		}
+	}
+	if gpuStreams > 0 {
+		s.find("interval-union", trace.Info, int64(gpuStreams), "XProf adds up kernels of all streams; see docs/xprof-differences.md",
+			"GPU: busy time is the union over streams; op time is the sum")
+	}
+	s.judgeHLO()
+}
+
+// judgeHLO reports programs whose scopes cannot be known for want of HLO.
+func (s *study) judgeHLO() {
+	missing, example := 0, ""
+	for i := range s.programs {
+		p := &s.programs[i]
+		if p.opTime == 0 || p.Module != nil {
+			continue
+		}
+		bare := true
+		for _, id := range p.ops {
+			bare = bare && s.ops[id].scope.raw == ""
+		}
+		if bare {
+			missing++
+			example = p.Name
+		}
+	}
+	if missing > 0 && s.t.Lossy == "" {
+		s.find("missing-hlo", trace.Warning, int64(missing), "pass the module with --hlo FILE (an .hlo_proto.pb beside the capture, or an XLA dump), or read the .xplane.pb instead of the JSON",
+			"%d programs have neither scope paths nor HLO in the capture%s", missing, exampleOf(example))
+	}
+}
+
+func (s *study) judgeLayers() {
+	l := &s.out.Layers
+	if l.Count == 0 {
+		s.find("no-layers", trace.Warning, 1, "name layers with jax.named_scope(f\"layer_{i}\"), or supply the HLO with --hlo", "no layers found: %s", l.Why)
+	}
+	if share := ratio(l.Unattributed, l.OpTime); share > unattributedShare {
+		names := ""
+		for i, o := range l.UnattributedOps[:min(3, len(l.UnattributedOps))] {
+			if i > 0 {
+				names += ", "
+			}
+			names += o.Name
+		}
+		s.find("unattributed", trace.Warning, 1, "the largest are listed; component and layer tables leave this time out",
+			"%.1f %% of op time belongs to no layer and no named part (largest: %s)", 100*share, names)
+	}
+}
+
+func orNone(s string) string {
+	if s == "none" {
+		return "nothing: there are no samples"
+	}
+	return s
+}
+
+func exampleOf(name string) string {
+	if name == "" {
+		return ""
+	}
+	return ", such as " + name
+}
+
+// approx prints a duration for a message.
+func approx(d Duration) string {
+	switch {
+	case d >= trace.Second:
+		return fmt.Sprintf("%.3f s", float64(d)/float64(trace.Second))
+	case d >= trace.Millisecond:
+		return fmt.Sprintf("%.3f ms", float64(d)/float64(trace.Millisecond))
+	}
+	return fmt.Sprintf("%.3f µs", float64(d)/float64(trace.Microsecond))
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package analyze
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/layerscope/layerscope/trace"
+)
+
+// A placement says which layer each op of a program belongs to, by one method.
+type placement struct {
+	method     string
+	why        string
+	confidence float64
+	layers     map[trace.OpID]int32 // static layer of an op
+	loops      map[trace.OpID]int32 // executions of a scanned op in one layer
+	outside    map[trace.OpID]bool  // known not to be in a layer
+	n          int                  // layers
+	placed     Duration             // op time of all three
+	layered    Duration             // op time in layers
+}
+
+func newPlacement(method string) placement {
+	return placement{method: method, layers: map[trace.OpID]int32{}, loops: map[trace.OpID]int32{}, outside: map[trace.OpID]bool{}}
+}
+
+// works is the share of a program's op time that a method must place before it
+// is believed.
+const works = 0.90
+
+// measure sums what was placed.
+func (p *placement) measure(s *study) {
+	p.placed, p.layered = 0, 0
+	for id := range p.layers {
+		p.layered += s.ops[id].self
+	}
+	for id := range p.loops {
+		p.layered += s.ops[id].self
+	}
+	p.placed = p.layered
+	for id := range p.outside {
+		p.placed += s.ops[id].self
+	}
+}
+
+// findLayers chooses, program by program, the first method that places at least
+// 90 % of the program's op time: an explicit index in the scope path, layer
+// parameters followed along the data flow, an anchor that repeats, iterations
+// of a loop. When none does, what the best one placed is completed by the
+// others.
+func (s *study) findLayers() error {
+	main := s.mainProgram()
+	var total Duration
+	for i := range s.programs {
+		total += s.programs[i].opTime
+	}
+	for i := range s.programs {
+		p := &s.programs[i]
+		if p.opTime == 0 {
+			continue
+		}
+		heavy := main >= 0 && p.index >= 0 && p.Name == s.programs[main].Name || p.opTime*20 >= total
+		if err := s.placeProgram(p, heavy); err != nil {
+			return err
+		}
+	}
+	s.makeRows()
+	s.describeMethod(main)
+	return nil
+}
+
+// placeProgram tries the methods on one program.
+func (s *study) placeProgram(p *programFacts, heavy bool) error {
+	var tried []string
+	best := s.byScope(p)
+	if !heavy || best.accept(s, p) {
+		p.placed = best
+		return nil
+	}
+	methods := []func(*programFacts) (placement, error){s.byParam, s.byAnchor, s.byScan}
+	candidates := []placement{best}
+	for _, method := range methods {
+		c, err := method(p)
+		if err != nil {
+			return err
+		}
+		if c.accept(s, p) {
+			c.why += s.fell(candidates, p)
+			p.placed = c
+			return nil
+		}
+		candidates = append(candidates, c)
+		tried = append(tried, c.method)
+	}
+	p.placed = s.combine(candidates, p)
+	return nil
+}
+
+// accept measures a placement and says whether it works.
+func (p *placement) accept(s *study, prog *programFacts) bool {
+	p.measure(s)
+	return p.n >= 2 && p.layered*2 >= prog.opTime && float64(p.placed) >= works*float64(prog.opTime)
+}
+
+// fell says why earlier methods were not taken.
+func (s *study) fell(candidates []placement, p *programFacts) string {
+	var out []string
+	for i := range candidates {
+		c := &candidates[i]
+		if c.n > 0 && c.placed > 0 {
+			out = append(out, fmt.Sprintf("%s named %d layers on %.1f %% of the op time", c.method, c.n, percent(c.layered, p.opTime)))
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "; tried before: " + strings.Join(out, ", ")
+}
+
+// combine keeps what the best method placed and lets the others place the rest
+// where they speak of the same number of layers.
+func (s *study) combine(candidates []placement, p *programFacts) placement {
+	slices.SortStableFunc(candidates, func(a, b placement) int { return int(sign(b.layered - a.layered)) })
+	best := candidates[0]
+	if best.layered == 0 {
+		best.method, best.n = "none", 0
+		return best
+	}
+	for _, c := range candidates[1:] {
+		if c.n != best.n || c.layered == 0 {
+			continue
+		}
+		added := false
+		for id, l := range c.layers {
+			if !best.knows(id) {
+				best.layers[id], added = l, true
+			}
+		}
+		for id, m := range c.loops {
+			if !best.knows(id) {
+				best.loops[id], added = m, true
+			}
+		}
+		if added {
+			best.method += "+" + c.method
+		}
+	}
+	best.measure(s)
+	best.confidence = min(best.confidence, float64(best.placed)/float64(p.opTime))
+	return best
+}
+
+func (p *placement) knows(id trace.OpID) bool {
+	if _, ok := p.layers[id]; ok {
+		return true
+	}
+	_, ok := p.loops[id]
+	return ok || p.outside[id]
+}
+
+// byScope reads explicit layer indices from scope paths.
+func (s *study) byScope(p *programFacts) placement {
+	pl := newPlacement("scope")
+	seen := make(map[int32]bool)
+	for _, id := range p.ops {
+		o := &s.ops[id]
+		switch {
+		case o.scope.layer >= 0:
+			pl.layers[id] = o.scope.layer
+			seen[o.scope.layer] = true
+		case len(o.scope.parts) > 0 || o.scope.prim != "":
+			pl.outside[id] = true
+		}
+	}
+	pl.n = len(seen)
+	pl.measure(s)
+	if pl.n > 0 {
+		pl.confidence = ratio(pl.placed, p.opTime)
+		pl.why = fmt.Sprintf("%d layer indices in scope paths, such as %q", pl.n, s.exampleScope(p))
+	}
+	return pl
+}
+
+func (s *study) exampleScope(p *programFacts) string {
+	for _, id := range p.ops {
+		if sc := &s.ops[id].scope; sc.layer >= 0 {
+			return sc.path()
+		}
+	}
+	return ""
+}
+
+func percent(part, whole Duration) float64 { return 100 * ratio(part, whole) }
+
+// ratio returns part ÷ whole, and 0 for an empty whole.
+func ratio(part, whole Duration) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}
+
+func sign(d Duration) int {
+	switch {
+	case d < 0:
+		return -1
+	case d > 0:
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package analyze
+
+import "fmt"
+
+// byScan takes the iterations of a loop over stacked layers as layers: ops that
+// run N times in each execution of the program, where N is the count that holds
+// most of the op time. The k-th run of such an op belongs to layer k. What the
+// compiler moved out of the loop runs once and counts as outside, whatever its
+// scope says.
+func (s *study) byScan(p *programFacts) (placement, error) {
+	pl := newPlacement("scan")
+	if p.runs == 0 {
+		return pl, nil
+	}
+	held := make(map[int64]Duration)
+	for _, id := range p.ops {
+		o := &s.ops[id]
+		if n := o.count / int64(p.runs); n >= 2 && o.count%int64(p.runs) == 0 {
+			held[n] += o.self
+		}
+	}
+	var n int64
+	for c, t := range held {
+		if n == 0 || t > held[n] || t == held[n] && c < n {
+			n = c
+		}
+	}
+	if n < 2 {
+		return pl, nil
+	}
+	if trips := tripCount(p); trips > 1 && n%trips == 0 {
+		n = trips
+	}
+	for _, id := range p.ops {
+		o := &s.ops[id]
+		runs := o.count / int64(p.runs)
+		switch {
+		case runs >= n && runs%n == 0 && o.count%int64(p.runs) == 0:
+			pl.loops[id] = int32(runs / n)
+		case len(o.scope.parts) > 0:
+			pl.outside[id] = true
+		}
+	}
+	pl.n = int(n)
+	pl.measure(s)
+	pl.confidence = ratio(pl.placed, p.opTime)
+	pl.why = fmt.Sprintf("ops that run %d times in each of %d executions; iteration k is layer k", n, p.runs)
+	return pl, nil
+}
+
+// tripCount returns the trip count of the program's largest counted loop by
+// instructions, or 0.
+func tripCount(p *programFacts) int64 {
+	if p.Module == nil {
+		return 0
+	}
+	var trips int64
+	size := 0
+	for _, c := range p.Module.Computations {
+		for _, in := range c.Instructions {
+			if in.Opcode == "while" && in.TripCount > 1 && in.Body() != nil && len(in.Body().Instructions) > size {
+				trips, size = in.TripCount, len(in.Body().Instructions)
+			}
+		}
+	}
+	return trips
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package analyze
+
+// Options steer [Analyze]. The zero value analyses everything.
+type Options struct {
+	// Devices limits the analysis to devices whose name or ordinal is listed.
+	Devices []string
+	// FirstStep and LastStep limit samples to steps with these numbers, when
+	// LastStep > 0; totals are not affected.
+	FirstStep, LastStep int64
+	// Expect is the number of executions of the main program that the capture
+	// should hold; 0 = not known. Fewer is a finding.
+	Expect int
+	// Rules name components of layers and parts outside them; they are tried
+	// before the built-in ones. See [ParseRules].
+	Rules []Rule
+	// IdleShare is the share of the window above which idleness is a finding;
+	// 0 means 0.5.
+	IdleShare float64
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package analyze
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/layerscope/layerscope/trace"
+)
+
+// noScope is the row of ops without a scope path.
+const noScope = "(no scope)"
+
+// tableScopes sums self time over the tree of folded scopes: each node has what
+// is directly in it and, as total, what is below it too.
+func (s *study) tableScopes() {
+	at := make(map[string]int)
+	node := func(path string) *Scope {
+		i, ok := at[path]
+		if !ok {
+			i = len(s.out.Scopes)
+			at[path] = i
+			s.out.Scopes = append(s.out.Scopes, Scope{Path: path})
+		}
+		return &s.out.Scopes[i]
+	}
+	for id := range s.ops {
+		o := &s.ops[id]
+		if o.count == 0 {
+			continue
+		}
+		path := o.scope.path()
+		if path == "" {
+			path = noScope
+			if o.scope.raw != "" {
+				path = "(top)"
+			}
+		}
+		n := node(path)
+		n.Self += o.self
+		n.Occurrences += o.count
+		for p := path; ; {
+			n := node(p)
+			n.Total += o.self
+			switch o.scope.dir {
+			case 1:
+				n.Backward += o.self
+			case 2:
+				n.Recompute += o.self
+			default:
+				n.Forward += o.self
+			}
+			if len(o.scope.parts) == 0 {
+				break
+			}
+			i := len(p) - 1
+			for i >= 0 && p[i] != '/' {
+				i--
+			}
+			if i < 0 {
+				break
+			}
+			p = p[:i]
+		}
+	}
+	slices.SortFunc(s.out.Scopes, func(a, b Scope) int {
+		return cmp.Or(cmp.Compare(b.Total, a.Total), strings.Compare(a.Path, b.Path))
+	})
+}
+
+// tableAsync sums the spans of async lines, and the op time spent waiting for
+// their ends. A wait is exposed by definition: nothing else ran on that track.
+func (s *study) tableAsync() {
+	spans := make(map[string]*AsyncRow)
+	row := func(name string) *AsyncRow {
+		r := spans[name]
+		if r == nil {
+			r = &AsyncRow{Name: name}
+			spans[name] = r
+		}
+		return r
+	}
+	var span Duration
+	for _, tr := range s.t.Tracks {
+		if tr.Kind != trace.Async || !slices.Contains(s.devices, tr.Device) {
+			continue
+		}
+		for b, err := range tr.Batches() {
+			if err != nil {
+				break
+			}
+			for i, op := range b.Op {
+				r := row(baseName(strings.Replace(s.t.Ops[op].Name, "-start", "", 1)))
+				r.Span += b.Dur[i]
+				r.Occurrences++
+				span += b.Dur[i]
+			}
+		}
+	}
+	for id := range s.ops {
+		op, o := &s.t.Ops[id], &s.ops[id]
+		if o.count == 0 || !strings.HasSuffix(op.Category, "-done") {
+			continue
+		}
+		s.out.Async.Exposed += o.self
+		row(baseName(strings.Replace(op.Name, "-done", "", 1))).Exposed += o.self
+	}
+	s.out.Async.Overlapped = max(0, span-s.out.Async.Exposed)
+	for _, r := range spans {
+		s.out.Async.Rows = append(s.out.Async.Rows, *r)
+	}
+	slices.SortFunc(s.out.Async.Rows, func(a, b AsyncRow) int {
+		return cmp.Or(cmp.Compare(b.Exposed, a.Exposed), cmp.Compare(b.Span, a.Span), strings.Compare(a.Name, b.Name))
+	})
+}
+
+// tableHost sums spans of host threads by name.
+func (s *study) tableHost() error {
+	var tracks []*trace.Track
+	for _, tr := range s.t.Tracks {
+		if tr.Kind == trace.Host {
+			tracks = append(tracks, tr)
+		}
+	}
+	tallies, err := tallyTracks(tracks, len(s.t.Ops))
+	if err != nil {
+		return err
+	}
+	at := make(map[string]int)
+	for i := range tallies {
+		for id, t := range tallies[i].ops {
+			name := s.t.Ops[id].Name
+			k, ok := at[name]
+			if !ok {
+				k = len(s.out.Host)
+				at[name] = k
+				s.out.Host = append(s.out.Host, HostRow{Name: name})
+			}
+			h := &s.out.Host[k]
+			h.Self += t.self
+			h.Total += t.total
+			h.Occurrences += t.count
+		}
+	}
+	slices.SortFunc(s.out.Host, func(a, b HostRow) int {
+		return cmp.Or(cmp.Compare(b.Self, a.Self), strings.Compare(a.Name, b.Name))
+	})
+	return nil
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package analyze
+
+import (
+	"cmp"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/layerscope/layerscope/trace"
+)
+
+// A tally is the sum over all events of one op.
+type tally struct {
+	count      int64
+	total      Duration
+	self       Duration
+	min        Duration
+	flops, mem int64 // measured at run time
+}
+
+func (t *tally) add(c *closed) {
+	if t.count == 0 || c.min < t.min {
+		t.min = c.min
+	}
+	t.count += int64(c.count)
+	t.total += c.dur
+	t.self += c.self
+	t.flops += c.flops
+	t.mem += c.mem
+}
+
+func (t *tally) merge(u *tally) {
+	if u.count == 0 {
+		return
+	}
+	if t.count == 0 || u.min < t.min {
+		t.min = u.min
+	}
+	t.count += u.count
+	t.total += u.total
+	t.self += u.self
+	t.flops += u.flops
+	t.mem += u.mem
+}
+
+// A trackTally is one track's lane and ops.
+type trackTally struct {
+	track *trace.Track
+	lane  lane
+	ops   map[trace.OpID]*tally
+}
+
+// tallyTracks sums every track, on all cores, largest first. Results are in the
+// order of tracks, whatever the scheduling.
+func tallyTracks(tracks []*trace.Track, ops int) ([]trackTally, error) {
+	out := make([]trackTally, len(tracks))
+	err := eachTrack(tracks, func(i int, tr *trace.Track) error {
+		dense := make([]tally, ops)
+		ln, err := selfTimes(tr, func(buf []closed) {
+			if buf == nil {
+				clear(dense)
+			}
+			for k := range buf {
+				c := &buf[k]
+				dense[c.op].add(c)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		used := make(map[trace.OpID]*tally)
+		for op := range dense {
+			if dense[op].count > 0 {
+				t := dense[op]
+				used[trace.OpID(op)] = &t
+			}
+		}
+		out[i] = trackTally{track: tr, lane: ln, ops: used}
+		return nil
+	})
+	return out, err
+}
+
+// eachTrack calls f for every track, largest first, on as many goroutines as
+// there are cores; all have ended when it returns the first error by track.
+func eachTrack(tracks []*trace.Track, f func(i int, tr *trace.Track) error) error {
+	order := make([]int, len(tracks))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(tracks[b].Bytes, tracks[a].Bytes) })
+	errs := make([]error, len(tracks))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(tracks)) {
+		wg.Go(func() {
+			for {
+				n := int(next.Add(1)) - 1
+				if n >= len(order) {
+					return
+				}
+				i := order[n]
+				errs[i] = f(i, tracks[i])
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trace
+
+import (
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// openDir reads the captures of a directory: the newest profile session in it,
+// all hosts of it. XSpace files come before JSON, which holds less.
+func (t *Trace) openDir(dir string, opts Options) error {
+	sessions := make(map[string][]string) // directory → captures
+	tables := false
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if depth := strings.Count(strings.TrimPrefix(path, dir), string(filepath.Separator)); depth > 8 {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if isCapture(d.Name()) {
+			sessions[filepath.Dir(path)] = append(sessions[filepath.Dir(path)], path)
+		}
+		tables = tables || isTable(d.Name())
+		return nil
+	})
+	if err != nil {
+		return at(dir, err)
+	}
+	if len(sessions) == 0 && tables {
+		return t.openTables(dir)
+	}
+	if len(sessions) == 0 {
+		return &InputError{Path: dir, Msg: "no captures in the directory, wanted *.xplane.pb or *.trace.json.gz", Hint: "pass the directory given to start_trace, or its plugins/profile/<session>"}
+	}
+	names := make([]string, 0, len(sessions))
+	for s := range sessions {
+		names = append(names, s)
+	}
+	slices.Sort(names) // session directories are named by time
+	newest := names[len(names)-1]
+	if len(names) > 1 {
+		t.find(Finding{Code: "several-sessions", Severity: Info, Count: int64(len(names)),
+			Message: fmt.Sprintf("%d sessions in the directory; the newest, %s, was read", len(names), filepath.Base(newest)), Hint: "name a session's directory to read another"})
+	}
+	files := sessions[newest]
+	if slices.ContainsFunc(files, isXPlane) {
+		files = slices.DeleteFunc(files, func(f string) bool { return !isXPlane(f) })
+	} else if slices.ContainsFunc(files, isTraceJSON) {
+		files = slices.DeleteFunc(files, func(f string) bool { return !isTraceJSON(f) })
+	}
+	slices.Sort(files)
+	for _, f := range files {
+		if err := t.openFile(f, opts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func uncompressed(name string) string {
+	for _, ext := range []string{".gz", ".zst", ".xz"} {
+		name = strings.TrimSuffix(name, ext)
+	}
+	return name
+}
+
+func isXPlane(name string) bool    { return strings.HasSuffix(uncompressed(name), ".xplane.pb") }
+func isTraceJSON(name string) bool { return strings.HasSuffix(uncompressed(name), ".trace.json") }
+
+func isCapture(name string) bool {
+	return isXPlane(name) || isTraceJSON(name) || uncompressed(name) == "perfetto_trace.json"
+}

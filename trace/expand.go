@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trace
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+)
+
+// compression tells how a file is compressed by its first bytes; "" = not.
+func compression(head []byte) string {
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		return "+gzip"
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return "+zstd"
+	case bytes.HasPrefix(head, []byte{0xfd, '7', 'z', 'X', 'Z', 0}):
+		return "+xz"
+	}
+	return ""
+}
+
+// expand returns a reader of the decompressed bytes, at most limit of them
+// (64 GiB if 0).
+func expand(kind string, r io.Reader, limit int64) (io.Reader, error) {
+	if limit <= 0 {
+		limit = 64 << 30
+	}
+	var src io.Reader
+	var err error
+	switch kind {
+	case "+gzip":
+		src, err = gzip.NewReader(r)
+	case "+zstd":
+		var d *zstd.Decoder
+		d, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))
+		if err == nil {
+			src = d.IOReadCloser()
+		}
+	case "+xz":
+		src, err = xz.NewReader(r)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s stream: %w", kind[1:], err)
+	}
+	return &bounded{r: src, left: limit, limit: limit}, nil
+}
+
+// bounded fails when more than its limit is read: a bomb.
+type bounded struct {
+	r           io.Reader
+	left, limit int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, &InputError{Msg: fmt.Sprintf("expands to more than %d bytes", b.limit), Hint: "raise --max-decompressed if the file is to be trusted"}
+	}
+	return n, err
+}
+
+// spillAt is how much decompressed data is held in memory before it goes to a
+// temporary file.
+const spillAt = 1 << 30
+
+// slurp reads all of r into memory, or into a temporary file when it is large.
+// With an error it returns what was read before it.
+func (t *Trace) slurp(r io.Reader) (io.ReaderAt, int64, error) {
+	var buf bytes.Buffer
+	n, err := io.Copy(&buf, io.LimitReader(r, spillAt))
+	if n < spillAt || err != nil {
+		return bytes.NewReader(buf.Bytes()), n, err
+	}
+	f, ferr := os.CreateTemp("", "layerscope-*.tmp")
+	if ferr != nil {
+		return nil, 0, ferr
+	}
+	t.closers = append(t.closers, tempFile{f})
+	if _, err := f.Write(buf.Bytes()); err != nil {
+		return nil, 0, err
+	}
+	buf.Reset()
+	more, err := io.Copy(f, r)
+	return f, n + more, err
+}
+
+// A tempFile is removed when it is closed.
+type tempFile struct{ *os.File }
+
+func (f tempFile) Close() error {
+	return errors.Join(f.File.Close(), os.Remove(f.Name()))
+}

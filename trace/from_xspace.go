@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trace
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"github.com/layerscope/layerscope/trace/hlo"
+	"github.com/layerscope/layerscope/trace/internal/xspace"
+)
+
+// maxOps bounds the op table: a capture has thousands of ops, hostile files
+// millions. Events of ops beyond it share one op.
+const maxOps = 1 << 20
+
+// An xspaceReader maps one XSpace onto a Trace.
+type xspaceReader struct {
+	t    *Trace
+	sp   *xspace.Space
+	host string
+	base int64 // ns subtracted from line timestamps
+	opts Options
+
+	programs map[uint64]int    // by program id
+	hlo      map[int][]byte    // HloProto of a program
+	scopes   map[uint32]string // of GPU command buffers
+	lines    []xspaceLine      // with times, for the end of the capture
+}
+
+// fromXSpace adds the planes of an XSpace to t. Events stay in r.
+func fromXSpace(t *Trace, r io.ReaderAt, size int64, host string, opts Options) error {
+	sp, err := xspace.Index(r, size)
+	if err != nil {
+		return xspaceError(err)
+	}
+	x := &xspaceReader{t: t, sp: sp, host: host, opts: opts, programs: map[uint64]int{}, hlo: map[int][]byte{}}
+	if len(sp.Hostnames) == 1 && sp.Hostnames[0] != "" {
+		x.host = sp.Hostnames[0]
+	}
+	if !slices.Contains(t.Hosts, x.host) {
+		t.Hosts = append(t.Hosts, x.host)
+	}
+	x.normalise()
+	for _, pass := range []func(*xspace.Plane) error{x.environment, x.metadata, x.device} {
+		for _, pl := range sp.Planes {
+			if err := pass(pl); err != nil {
+				return err
+			}
+		}
+	}
+	x.join()
+	for _, pl := range sp.Planes {
+		if err := x.hostPlane(pl); err != nil {
+			return err
+		}
+	}
+	x.join()
+	x.report()
+	return nil
+}
+
+func xspaceError(err error) error {
+	switch {
+	case errors.Is(err, xspace.ErrEmpty):
+		return &InputError{Msg: "0 bytes, wanted an XSpace", Hint: "a capture beyond 2 GB leaves an empty file: capture a shorter window or fewer events", err: err}
+	case errors.Is(err, xspace.ErrMangled):
+		return &InputError{Msg: err.Error(), Hint: "copy the original again in binary mode; the lost bytes cannot be restored", err: err}
+	}
+	return err
+}
+
+// normalise chooses what is subtracted from the lines' timestamps. Captures on
+// disk are relative to the profile's start already; others hold Unix times,
+// whose picoseconds don't fit an int64.
+func (x *xspaceReader) normalise() {
+	const fits = 4_000_000_000_000_000 // ns; times 1000 is far inside int64
+	lo := int64(0)
+	for _, pl := range x.sp.Planes {
+		for _, ln := range pl.Lines {
+			if ts := ln.TimestampNs; ts > fits && (lo == 0 || ts < lo) {
+				lo = ts
+			}
+		}
+	}
+	x.base = lo
+	if x.t.Origin == 0 {
+		x.t.Origin = lo
+	}
+}
+
+// environment reads wall-clock times and options of the session.
+func (x *xspaceReader) environment(pl *xspace.Plane) error {
+	if pl.Name != "Task Environment" && pl.Name != "/host:metadata" {
+		return nil
+	}
+	if err := pl.Load(); err != nil {
+		return err
+	}
+	var start, stop int64
+	for _, st := range pl.Stats() {
+		v, isInt := st.Int()
+		switch {
+		case st.Name == "profile_start_time" && isInt:
+			start = v
+		case st.Name == "profile_stop_time" && isInt:
+			stop = v
+		case isInt:
+			x.t.Metadata[st.Name] = strconv.FormatInt(v, 10)
+		case st.Kind == xspace.String || st.Kind == xspace.Ref:
+			x.t.Metadata[st.Name] = st.Text()
+		}
+	}
+	if start > 0 {
+		x.t.Origin = start
+		if stop > start && stop-start < 1<<53 {
+			x.t.Wall = Duration(stop-start) * Nanosecond
+		}
+	}
+	return nil
+}
+
+// metadata collects the HLO modules of /host:metadata. The program id is in a
+// stat or in the name's parentheses; the metadata id may be a small ordinal.
+func (x *xspaceReader) metadata(pl *xspace.Plane) error {
+	if pl.Name != "/host:metadata" {
+		return nil
+	}
+	for i := range uint32(min(pl.NumEvents(), maxOps)) {
+		em := pl.Event(i)
+		name, id, ok := splitProgram(em.Name)
+		if !ok && strings.Contains(em.Name, ")::") {
+			continue // a dump of one kernel, not a module
+		}
+		if !ok {
+			id = uint64(em.Key)
+		}
+		if v, has := em.Stat("program_id").Int(); has {
+			id = uint64(v)
+		}
+		p := x.program(id, name)
+		for _, key := range []string{"Hlo Proto", "HLO Proto", "hlo_proto"} {
+			if st := em.Stat(key); st.Kind == xspace.Bytes || st.Kind == xspace.String {
+				x.hlo[p] = st.Raw
+			}
+		}
+	}
+	return nil
+}
+
+// splitProgram takes "jit_f(123)" apart.
+func splitProgram(name string) (base string, id uint64, ok bool) {
+	i := strings.LastIndexByte(name, '(')
+	if i < 0 || !strings.HasSuffix(name, ")") {
+		return name, 0, false
+	}
+	digits := name[i+1 : len(name)-1]
+	id, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil {
+		if n, err := strconv.ParseInt(digits, 10, 64); err == nil {
+			return name[:i], uint64(n), true
+		}
+		return name, 0, false
+	}
+	return name[:i], id, true
+}
+
+// program returns the index of a program, adding it when it is new.
+func (x *xspaceReader) program(id uint64, name string) int {
+	p, ok := x.programs[id]
+	if !ok {
+		p = len(x.t.Programs)
+		x.programs[id] = p
+		x.t.Programs = append(x.t.Programs, Program{Name: name, ID: id, Host: x.host})
+	}
+	if x.t.Programs[p].Name == "" {
+		x.t.Programs[p].Name = name
+	}
+	return p
+}
+
+// join parses the HLO modules that ops refer to, and gives ops without facts of
+// their own (CPU and GPU) scope, category and cost of their instruction.
+func (x *xspaceReader) join() {
+	used := make(map[int]bool)
+	for i := range x.t.Ops {
+		if p := x.t.Ops[i].Program; p >= 0 {
+			used[p] = true
+		}
+	}
+	for p := range used {
+		raw := x.hlo[p]
+		if raw == nil || x.t.Programs[p].Module != nil {
+			continue
+		}
+		m, err := hlo.Parse(raw)
+		if err != nil {
+			x.t.find(Finding{Code: "hlo-damaged", Severity: Warning, Message: fmt.Sprintf("HLO of %s: %v", x.t.Programs[p].Name, err), Hint: "scopes and costs of its ops are missing"})
+			delete(x.hlo, p)
+			continue
+		}
+		x.t.Programs[p].Module = m
+		if x.t.Programs[p].Name == "" {
+			x.t.Programs[p].Name = m.Name
+		}
+	}
+	x.t.joinInstructions()
+}
+
+// report turns the problems of the file into findings.
+func (x *xspaceReader) report() {
+	for _, e := range x.sp.Errors {
+		x.t.find(Finding{Code: "profiler-error", Severity: Warning, Message: "the profiler reported: " + e, Hint: "the capture may be incomplete"})
+	}
+	for _, w := range x.sp.Warnings {
+		x.t.find(Finding{Code: "profiler-warning", Severity: Info, Message: "the profiler warned: " + w})
+	}
+	for _, p := range x.sp.Problems() {
+		f := Finding{Code: "damaged", Severity: Warning, Count: p.Count,
+			Message: fmt.Sprintf("offset 0x%x: %s%s: %s", p.Offset, p.Plane, lineOf(p.Line), p.Msg), Hint: "what could not be read was left out and counted"}
+		if p.Code == xspace.CodeTruncated {
+			f.Code, f.Severity = "truncated", Error
+			f.Hint = "all whole events were kept; names of the cut plane may be missing; copy the file again, or capture less"
+		}
+		x.t.find(f)
+	}
+}
+
+func lineOf(line string) string {
+	if line == "" {
+		return ""
+	}
+	return ", line " + line
+}
+
+// An xspaceLine is a track that is read from the file whenever it is iterated.
+type xspaceLine struct {
+	line  *xspace.Line
+	opts  xspace.ScanOptions
+	first OpID   // op of metadata index 0
+	n     uint32 // metadata indices with an op of their own; the next op is for all others
+	work  bool   // opts.Want begins with flops and bytes measured at run time
+	agg   int    // index in opts.Want of self and min duration of aggregated events; −1 none
+}
+
+func (l xspaceLine) batches(yield func(*Batch, error) bool) {
+	out := batchPool.Get().(*Batch)
+	defer batchPool.Put(out)
+	var ops []OpID
+	err := l.line.Scan(l.opts, func(b *xspace.Batch) bool {
+		n := len(b.Meta)
+		ops = slices.Grow(ops[:0], n)[:n]
+		for i, m := range b.Meta {
+			ops[i] = l.first + OpID(min(m, l.n))
+		}
+		*out = Batch{Op: ops, Start: times(b.Start), Dur: durations(b.Dur)}
+		if l.work {
+			out.FLOPs, out.Bytes = work(b)
+		}
+		if b.Occurrences != nil {
+			return l.aggregated(b, out, yield)
+		}
+		return yield(out, nil)
+	})
+	if err != nil {
+		yield(nil, err)
+	}
+}
+
+// aggregated yields a batch that has sums among its events: first the plain
+// events, then the sums.
+func (l xspaceLine) aggregated(b *xspace.Batch, all *Batch, yield func(*Batch, error) bool) bool {
+	plain, sums := Batch{}, Batch{Self: []Duration{}}
+	for i, n := range b.Occurrences {
+		if n <= 0 {
+			plain.Op, plain.Start, plain.Dur = append(plain.Op, all.Op[i]), append(plain.Start, all.Start[i]), append(plain.Dur, all.Dur[i])
+			continue
+		}
+		self, least := all.Dur[i], all.Dur[i]
+		if l.agg >= 0 {
+			if c := b.Values[l.agg]; c.Kind[i] != xspace.NoValue {
+				self = Duration(c.Bits[i])
+			}
+			if c := b.Values[l.agg+1]; c.Kind[i] != xspace.NoValue {
+				least = Duration(c.Bits[i])
+			}
+		}
+		sums.Op, sums.Start, sums.Dur = append(sums.Op, all.Op[i]), append(sums.Start, 0), append(sums.Dur, all.Dur[i])
+		sums.Count = append(sums.Count, int32(min(n, 1<<31-1)))
+		sums.Self, sums.Min = append(sums.Self, self), append(sums.Min, least)
+	}
+	return (plain.Len() == 0 || yield(&plain, nil)) && yield(&sums, nil)
+}
+
+// work returns the FLOPs and bytes that events state beyond their op's.
+func work(b *xspace.Batch) (flops, mem []int64) {
+	n := len(b.Meta)
+	both := make([]int64, 2*n)
+	flops, mem = both[:n:n], both[n:]
+	for c, out := range [][]int64{flops, mem} {
+		col := b.Values[c]
+		for i := range out {
+			if k := col.Kind[i]; k == xspace.Int || k == xspace.Uint {
+				out[i] = int64(col.Bits[i])
+			}
+		}
+	}
+	return flops, mem
+}
+
+// times views picoseconds as Times: the types have the same representation, and
+// a copy of every event's start would cost as much as a tenth of decoding it.
+func times(ps []int64) []Time {
+	return unsafe.Slice((*Time)(unsafe.Pointer(unsafe.SliceData(ps))), len(ps))
+}
+
+func durations(ps []int64) []Duration {
+	return unsafe.Slice((*Duration)(unsafe.Pointer(unsafe.SliceData(ps))), len(ps))
+}
+
+// addOps gives every event metadata of a plane an op, made by fill, and one
+// more op for events whose metadata is missing.
+func (x *xspaceReader) addOps(pl *xspace.Plane, fill func(i uint32) Op) (first OpID, n uint32) {
+	first = OpID(len(x.t.Ops))
+	n = uint32(min(pl.NumEvents(), max(0, maxOps-len(x.t.Ops))))
+	x.t.Ops = slices.Grow(x.t.Ops, int(n)+1)
+	for i := range n {
+		x.t.Ops = append(x.t.Ops, fill(i))
+	}
+	if int(n) < pl.NumEvents() {
+		x.t.find(Finding{Code: "too-many-ops", Severity: Warning, Count: int64(pl.NumEvents() - int(n)),
+			Message: fmt.Sprintf("%s: %d distinct events; those beyond %d share one row", pl.Name, pl.NumEvents(), n)})
+	}
+	x.t.Ops = append(x.t.Ops, Op{Name: noMetadata, Program: -1})
+	return first, n
+}
+
+// noMetadata names events whose metadata the file lacks: names are not invented.
+const noMetadata = "(no name in the file)"
+
+// sortMarks orders executions, steps and compilations by time.
+func (t *Trace) sortMarks() {
+	slices.SortStableFunc(t.Executions, func(a, b Execution) int {
+		return cmp.Or(cmp.Compare(a.Device, b.Device), cmp.Compare(a.Start, b.Start))
+	})
+	slices.SortStableFunc(t.Steps, func(a, b Step) int { return cmp.Compare(a.Start, b.Start) })
+	slices.SortStableFunc(t.Compiles, func(a, b Compile) int { return cmp.Compare(a.Start, b.Start) })
+}

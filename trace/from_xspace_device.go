@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trace
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/layerscope/layerscope/trace/internal/xspace"
+)
+
+// device adds a device plane: its facts, tracks, program executions and steps.
+func (x *xspaceReader) device(pl *xspace.Plane) error {
+	rest, ok := strings.CutPrefix(pl.Name, "/device:")
+	if !ok || len(pl.Lines) == 0 {
+		return nil
+	}
+	kind, ordinal, _ := strings.Cut(rest, ":")
+	dev := Device{Name: pl.Name, Host: x.host, Kind: strings.ToLower(kind)}
+	dev.Ordinal, _ = strconv.Atoi(strings.Fields(ordinal + " 0")[0])
+	if err := pl.Load(); err != nil {
+		return err
+	}
+	for _, st := range pl.Stats() {
+		deviceFact(&dev, st)
+	}
+	index := len(x.t.Devices)
+	x.t.Devices = append(x.t.Devices, dev)
+	if dev.Kind == "gpu" {
+		return x.gpu(pl, index)
+	}
+	return x.tpu(pl, index)
+}
+
+// deviceFact reads one plane stat.
+func deviceFact(d *Device, st xspace.Stat) {
+	f, _ := st.Float()
+	n, _ := st.Int()
+	switch st.Name {
+	case "device_type_string", "gpu_device_name":
+		d.Type = st.Text()
+	case "device_vendor":
+		if d.Type == "" {
+			d.Type = st.Text()
+		}
+	case "peak_teraflops_per_second":
+		d.PeakFLOPs = f * 1e12
+	case "peak_hbm_bw_gigabytes_per_second":
+		d.PeakHBM = f * 1e9
+	case "memory_bandwidth":
+		d.PeakHBM = f
+	case "memory_size":
+		d.Memory = n
+	}
+}
+
+// lineKind tells what a device line holds by its name. Lines with ids from
+// 0xdeadbeef on, as a negative int32, were derived when the file was written.
+func lineKind(ln *xspace.Line) Kind {
+	if ln.ID < 0 && ln.ID >= -559038737 && ln.ID < -559038737+1000 {
+		return Derived
+	}
+	switch ln.Name {
+	case "XLA Ops", "Sparse Core Ops":
+		return Ops
+	case "XLA Modules", "Sparse Core Modules":
+		return Modules
+	case "Steps", "Sparse Core Steps":
+		return StepLine
+	case "Async XLA Ops", "Host Offload Ops":
+		return Async
+	case "_counters_":
+		return Counter
+	case "Framework Name Scope", "Framework Ops", "Source code", "Launch Stats", "TensorFlow Name Scope", "TensorFlow Ops":
+		return Derived
+	}
+	return Other
+}
+
+// tpu adds the lines of a TPU core, or of another device with op metadata.
+func (x *xspaceReader) tpu(pl *xspace.Plane, device int) error {
+	custom, aggregated := false, false
+	first, n := x.addOps(pl, func(i uint32) Op {
+		op := x.tpuOp(pl.Event(i))
+		custom = custom || op.Category == "custom-call"
+		return op
+	})
+	for i := range pl.NumStats() {
+		aggregated = aggregated || pl.StatName(uint64(i)) == "self_duration_ps"
+	}
+	for _, ln := range pl.Lines {
+		src := xspaceLine{line: ln, first: first, n: n, agg: -1}
+		src.opts = xspace.ScanOptions{BaseNs: x.base, DeviceClock: x.opts.Clock == DeviceClock}
+		kind := lineKind(ln)
+		if kind == Ops {
+			if custom {
+				src.work = true
+				src.opts.Want = []string{"flops", "bytes_accessed"}
+			}
+			if aggregated {
+				src.agg = len(src.opts.Want)
+				src.opts.Want = append(src.opts.Want, "self_duration_ps", "min_duration_ps")
+			}
+		}
+		x.t.Tracks = append(x.t.Tracks, &Track{Name: ln.Name, Kind: kind, Device: device, Host: x.host, Bytes: ln.Bytes, source: src})
+		var err error
+		switch kind {
+		case Modules:
+			err = x.executions(pl, ln, src, device)
+		case StepLine:
+			err = x.deviceSteps(src, device)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tpuOp reads an op's facts from its event metadata.
+func (x *xspaceReader) tpuOp(em xspace.EventMeta) Op {
+	op := Op{Name: em.DisplayName, Long: em.Name, Program: -1}
+	if op.Name == "" {
+		op.Name, op.Long = em.Name, ""
+	}
+	for _, st := range em.Stats {
+		n, _ := st.Int()
+		switch st.Name {
+		case "tf_op":
+			op.Scope = st.Text()
+		case "hlo_category":
+			op.Category = st.Text()
+		case "program_id":
+			op.Program = x.program(uint64(n), "")
+		case "flops":
+			op.FLOPs = n
+		case "model_flops":
+			op.ModelFLOPs = n
+		case "bytes_accessed":
+			op.Bytes = n
+		case "memory_access_breakdown":
+			op.Access = accesses(st.Raw)
+		case "source":
+			op.Source = st.Text()
+		case "shape_with_layout":
+			op.Shape = st.Text()
+		case "deduplicated_name":
+			op.Dedup = st.Text()
+		}
+	}
+	if op.ModelFLOPs == 0 && op.Category != "custom-call" {
+		op.ModelFLOPs = op.FLOPs
+	}
+	return op
+}
+
+// accesses decodes a memory access breakdown: repeated field 1 of messages
+// {1 operation (1 read, 2 write), 2 memory space, 3 bytes}.
+func accesses(b []byte) []Access {
+	var out []Access
+	for len(b) > 0 {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return out
+		}
+		b = b[n:]
+		if num != 1 || typ != protowire.BytesType {
+			if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
+				return out
+			}
+			b = b[n:]
+			continue
+		}
+		msg, n := protowire.ConsumeBytes(b)
+		if n < 0 {
+			return out
+		}
+		b = b[n:]
+		var a Access
+		for len(msg) > 0 {
+			num, typ, n := protowire.ConsumeTag(msg)
+			if n < 0 || typ != protowire.VarintType {
+				break
+			}
+			v, m := protowire.ConsumeVarint(msg[n:])
+			if m < 0 {
+				break
+			}
+			msg = msg[n+m:]
+			switch num {
+			case 1:
+				a.Write = v == 2
+			case 2:
+				a.Space = int(v)
+			case 3:
+				a.Bytes = int64(v)
+			}
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// executions reads a module line, and compares its two clocks.
+func (x *xspaceReader) executions(pl *xspace.Plane, ln *xspace.Line, src xspaceLine, device int) error {
+	opts := src.opts
+	opts.Want = []string{"run_id"}
+	var sum [2]float64
+	err := ln.Scan(opts, func(b *xspace.Batch) bool {
+		for i, m := range b.Meta {
+			name, _ := pl.EventName(m)
+			base, id, ok := splitProgram(name)
+			p := -1
+			if ok {
+				p = x.program(id, base)
+			}
+			e := Execution{Program: p, Device: device, Start: Time(b.Start[i]), Dur: Duration(b.Dur[i])}
+			if k := b.Values[0].Kind[i]; k == xspace.Int || k == xspace.Uint {
+				e.RunID = int64(b.Values[0].Bits[i])
+			}
+			x.t.Executions = append(x.t.Executions, e)
+			sum[0] += float64(b.Dur[i])
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	opts.Want, opts.DeviceClock = nil, !opts.DeviceClock
+	err = ln.Scan(opts, func(b *xspace.Batch) bool {
+		for _, d := range b.Dur {
+			sum[1] += float64(d)
+		}
+		return true
+	})
+	x.compareClocks(pl.Name, sum[0], sum[1])
+	return err
+}
+
+// clockTolerance is the relative difference of the two clocks' program times
+// from which it is worth a finding.
+const clockTolerance = 0.001
+
+func (x *xspaceReader) compareClocks(device string, used, other float64) {
+	if used == 0 || other == 0 || math.Abs(used-other) < clockTolerance*used {
+		return
+	}
+	names := [2]string{"device", "event"}
+	if x.opts.Clock == EventClock {
+		names[0], names[1] = names[1], names[0]
+	}
+	x.t.find(Finding{Code: "clock-disagreement", Severity: Info,
+		Message: device + ": program time on the " + names[1] + " clock is " + strconv.FormatFloat(100*(other/used-1), 'f', 3, 64) + " % off the " + names[0] + " clock, which is used here",
+		Hint:    "the device clock is exact for durations; tools that use the host-normalised event clock show other sums (--clock event)"})
+}
+
+// deviceSteps reads a Steps line; a step's number is in its name.
+func (x *xspaceReader) deviceSteps(src xspaceLine, device int) error {
+	k := int64(0)
+	for b, err := range (&Track{source: src}).Batches() {
+		if err != nil {
+			return err
+		}
+		for i, op := range b.Op {
+			name := x.t.Ops[op].Name
+			number := k
+			if f := strings.Fields(name); len(f) > 0 {
+				if n, err := strconv.ParseInt(f[len(f)-1], 10, 64); err == nil {
+					number = n
+				}
+			}
+			x.t.Steps = append(x.t.Steps, Step{Number: number, Name: name, Device: device, Start: b.Start[i], Dur: b.Dur[i]})
+			k++
+		}
+	}
+	return nil
+}
+
+// hashBits makes a map key of a wanted stat: references and numbers are told by
+// their bits, strings by an interned number.
+func (in *interner) key(b *xspace.Batch, c, i int) uint64 {
+	col := &b.Values[c]
+	switch col.Kind[i] {
+	case xspace.NoValue:
+		return 0
+	case xspace.String, xspace.Bytes:
+		return 1<<63 | in.id(b.Bytes(c, i))
+	}
+	return col.Bits[i] + 1
+}
+
+// An interner numbers byte strings.
+type interner struct{ ids map[string]uint64 }
+
+func (in *interner) id(s []byte) uint64 {
+	if in.ids == nil {
+		in.ids = make(map[string]uint64)
+	}
+	id, ok := in.ids[string(s)]
+	if !ok {
+		id = uint64(len(in.ids))
+		in.ids[string(s)] = id
+	}
+	return id
+}

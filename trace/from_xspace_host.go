@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trace
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/layerscope/layerscope/trace/internal/xspace"
+)
+
+// hostStats are the event stats read from host lines: those of CPU ops first.
+var hostStats = []string{"hlo_op", "program_id", "run_id", "device_ordinal", "hlo_module", "step_num", "_r", "name"}
+
+const (
+	hostOp = iota
+	hostProgram
+	hostRun
+	hostOrdinal
+	hostModule
+	hostStep
+	hostRoot
+	hostName
+)
+
+// hostPlane adds a host's threads. JAX on CPU has no device plane: its ops are
+// events of these threads, told by their stat hlo_op; each device ordinal
+// becomes a device whose tracks are the threads that ran its ops.
+func (x *xspaceReader) hostPlane(pl *xspace.Plane) error {
+	if !strings.HasPrefix(pl.Name, "/host:") || len(pl.Lines) == 0 {
+		return nil
+	}
+	if err := pl.Load(); err != nil {
+		return err
+	}
+	first, n := x.addOps(pl, func(i uint32) Op {
+		name, display := pl.EventName(i)
+		return Op{Name: firstOf(display, name), Program: -1}
+	})
+	h := &hostReader{x: x, pl: pl, first: first, n: n, ops: map[cpuKey]OpID{}, tracks: map[laneKey]*columns{}, runs: map[runKey]*Execution{}}
+	for _, ln := range pl.Lines {
+		src := xspaceLine{line: ln, first: first, n: n, agg: -1, opts: xspace.ScanOptions{BaseNs: x.base}}
+		x.t.Tracks = append(x.t.Tracks, &Track{Name: ln.Name, Kind: Host, Device: -1, Host: x.host, Bytes: ln.Bytes, source: src})
+	}
+	if !h.worthReading() {
+		return nil
+	}
+	for i, ln := range pl.Lines {
+		if err := h.read(i, ln); err != nil {
+			return err
+		}
+	}
+	h.finish()
+	return nil
+}
+
+// A hostReader collects the ops, steps and compilations on host threads.
+type hostReader struct {
+	x      *xspaceReader
+	pl     *xspace.Plane
+	first  OpID
+	n      uint32
+	in     interner
+	ops    map[cpuKey]OpID
+	tracks map[laneKey]*columns
+	order  []laneKey
+	runs   map[runKey]*Execution
+	names  []string // of compile events by metadata index, "" for others
+
+	compiles, backends []Compile
+}
+
+type cpuKey struct {
+	meta        uint32
+	program, op uint64
+}
+
+type laneKey struct {
+	line    int
+	ordinal int64
+}
+
+type runKey struct {
+	program int
+	ordinal int64
+	run     int64
+}
+
+// worthReading says whether the plane has ops, steps or compilations at all.
+func (h *hostReader) worthReading() bool {
+	h.names = make([]string, h.n)
+	found := false
+	for i := range h.n {
+		if name, _ := h.pl.EventName(i); isCompile(name) {
+			h.names[i] = name
+			found = true
+		}
+	}
+	for i := range h.pl.NumStats() {
+		switch h.pl.StatName(uint64(i)) {
+		case "hlo_op", "step_num":
+			found = true
+		}
+	}
+	return found
+}
+
+// isCompile names the host events that span one compilation: JAX's own call,
+// and the compilers' passes, which say what is compiled.
+func isCompile(name string) bool {
+	return name == "backend_compile_and_load" || strings.HasSuffix(name, "Compiler::RunBackend") || name == "XlaCompile"
+}
+
+func (h *hostReader) read(line int, ln *xspace.Line) error {
+	opts := xspace.ScanOptions{BaseNs: h.x.base, Want: hostStats}
+	return ln.Scan(opts, func(b *xspace.Batch) bool {
+		for i, m := range b.Meta {
+			switch {
+			case b.Values[hostOp].Kind[i] != xspace.NoValue:
+				h.op(line, b, i, m)
+			case b.Values[hostRoot].Kind[i] != xspace.NoValue && b.Values[hostStep].Kind[i] != xspace.NoValue:
+				name, _ := h.pl.EventName(m)
+				h.x.t.Steps = append(h.x.t.Steps, Step{
+					Number: int64(b.Values[hostStep].Bits[i]), Name: name, Device: -1,
+					Start: Time(b.Start[i]), Dur: Duration(b.Dur[i]),
+				})
+			case m < h.n && h.names[m] != "":
+				c := Compile{Module: b.Text(hostName, i), Start: Time(b.Start[i]), Dur: Duration(b.Dur[i])}
+				if h.names[m] == "backend_compile_and_load" {
+					h.compiles = append(h.compiles, c)
+				} else {
+					h.backends = append(h.backends, c)
+				}
+			}
+		}
+		return true
+	})
+}
+
+// op adds one op event to the lane of its thread and device.
+func (h *hostReader) op(line int, b *xspace.Batch, i int, m uint32) {
+	key := cpuKey{m, h.in.key(b, hostProgram, i), h.in.key(b, hostOp, i)}
+	id, ok := h.ops[key]
+	if !ok {
+		id = OpID(len(h.x.t.Ops))
+		h.ops[key] = id
+		op := Op{Name: b.Text(hostOp, i), Program: -1}
+		if k := b.Values[hostProgram].Kind[i]; k == xspace.Int || k == xspace.Uint {
+			op.Program = h.x.program(b.Values[hostProgram].Bits[i], b.Text(hostModule, i))
+		}
+		h.x.t.Ops = append(h.x.t.Ops, op)
+	}
+	lane := laneKey{line: line}
+	if b.Values[hostOrdinal].Kind[i] != xspace.NoValue {
+		lane.ordinal = int64(b.Values[hostOrdinal].Bits[i])
+	}
+	col := h.tracks[lane]
+	if col == nil {
+		col = &columns{}
+		h.tracks[lane] = col
+		h.order = append(h.order, lane)
+	}
+	start, dur := Time(b.Start[i]), Duration(b.Dur[i])
+	col.add(id, start, dur)
+	run := int64(b.Values[hostRun].Bits[i])
+	col.run = append(col.run, run)
+	h.execute(runKey{h.x.t.Ops[id].Program, lane.ordinal, run}, start, start.Add(dur))
+}
+
+// execute stretches the execution that an op belongs to.
+func (h *hostReader) execute(k runKey, start, end Time) {
+	e := h.runs[k]
+	if e == nil {
+		h.runs[k] = &Execution{Program: k.program, RunID: k.run, Start: start, Dur: end.Sub(start)}
+		return
+	}
+	if last := e.Start.Add(e.Dur); last > end {
+		end = last
+	}
+	e.Start = min(e.Start, start)
+	e.Dur = end.Sub(e.Start)
+}
+
+// finish makes devices of the ordinals, and gives compilations their modules.
+func (h *hostReader) finish() {
+	devices := make(map[int64]int)
+	var ordinals []int64
+	for lane := range h.tracks {
+		if !slices.Contains(ordinals, lane.ordinal) {
+			ordinals = append(ordinals, lane.ordinal)
+		}
+	}
+	slices.Sort(ordinals)
+	for _, o := range ordinals {
+		devices[o] = len(h.x.t.Devices)
+		h.x.t.Devices = append(h.x.t.Devices, Device{Name: fmt.Sprintf("cpu:%d", o), Host: h.x.host, Kind: "cpu", Ordinal: int(o)})
+	}
+	for _, lane := range h.order {
+		ln := h.pl.Lines[lane.line]
+		col := h.tracks[lane]
+		h.x.t.Tracks = append(h.x.t.Tracks, &Track{Name: ln.Name, Kind: Ops, Device: devices[lane.ordinal], Host: h.x.host, Bytes: int64(24 * col.len()), source: col})
+	}
+	for k, e := range h.runs {
+		e.Device = devices[k.ordinal]
+		h.x.t.Executions = append(h.x.t.Executions, *e)
+	}
+	if len(h.compiles) == 0 {
+		h.compiles, h.backends = h.backends, nil
+	}
+	for _, c := range h.compiles {
+		for _, b := range h.backends {
+			if b.Start >= c.Start && b.Start < c.Start.Add(c.Dur) {
+				c.Module = b.Module
+			}
+		}
+		h.x.t.Compiles = append(h.x.t.Compiles, c)
+	}
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trace
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/layerscope/layerscope/trace/hlo"
+)
+
+// joinInstructions gives ops the HLO instruction of their program and name, and
+// facts from it that the capture itself did not state. Programs without a module
+// are left alone.
+func (t *Trace) joinInstructions() {
+	for i := range t.Ops {
+		op := &t.Ops[i]
+		if op.Program < 0 || op.Instruction != nil {
+			continue
+		}
+		m := t.Programs[op.Program].Module
+		if m == nil {
+			continue
+		}
+		in := m.Instruction(op.Name)
+		if in == nil {
+			continue
+		}
+		op.Instruction = in
+		if in.OpName != "" && (op.Scope == "" || op.Category == "") {
+			op.Scope = in.OpName
+		}
+		if op.Category != "" {
+			continue // TPU: the metadata says everything else
+		}
+		op.Category = category(in)
+		op.Shape = in.Shape.String()
+		if !calls(in) {
+			cost := m.Cost(in, hlo.CostOptions{})
+			op.FLOPs, op.ModelFLOPs, op.Bytes = cost.FLOPs, cost.FLOPs, cost.Bytes()
+		}
+		if stack := m.Stack(in); op.Source == "" && len(stack) > 0 {
+			op.Source = stack[0].File + ":" + strconv.Itoa(stack[0].Line)
+		}
+	}
+}
+
+// chargeKernels moves the cost of GPU ops from the op to the first kernel of
+// each of its runs: a convolution of two kernels works once, not twice.
+func (t *Trace) chargeKernels() {
+	type cost struct{ flops, mem int64 }
+	costs := make(map[OpID]cost)
+	for _, tr := range t.Tracks {
+		col, ok := tr.source.(*columns)
+		if !ok || col.first == nil {
+			continue
+		}
+		col.flops, col.mem = make([]int64, col.len()), make([]int64, col.len())
+		for i, id := range col.op {
+			c, seen := costs[id]
+			if !seen {
+				op := &t.Ops[id]
+				c = cost{op.FLOPs, op.Bytes}
+				costs[id] = c
+				op.FLOPs, op.ModelFLOPs, op.Bytes = 0, 0, 0
+			}
+			if col.first[i] {
+				col.flops[i], col.mem[i] = c.flops, c.mem
+			}
+		}
+		col.first = nil
+	}
+}
+
+// addHLO reads modules that the user supplies for programs without one, and
+// gives them to the programs of that name.
+func (t *Trace) addHLO(paths []string) error {
+	for _, path := range paths {
+		m, err := readModule(path)
+		if err != nil {
+			return at(path, err)
+		}
+		used := false
+		for i := range t.Programs {
+			p := &t.Programs[i]
+			if p.Module == nil && (p.Name == m.Name || strings.HasPrefix(m.Name, p.Name+".")) {
+				p.Module, used = m, true
+			}
+		}
+		if !used {
+			t.find(Finding{Code: "hlo-unused", Severity: Warning, Message: path + ": module " + m.Name + " fits no program of the capture without HLO", Hint: "the module's name must be the program's, such as jit_score"})
+		}
+	}
+	return nil
+}
+
+// readModule reads an HLO module, compressed or not.
+func readModule(path string) (*hlo.Module, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	br := bufio.NewReader(f)
+	head, _ := br.Peek(8) // a short file has a short head
+	var r io.Reader = br
+	if kind := compression(head); kind != "" {
+		if r, err = expand(kind, br, 4<<30); err != nil {
+			return nil, err
+		}
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	return hlo.Parse(b)
+}
+
+// calls says whether what an instruction calls shows up as events of its own:
+// its work is theirs.
+func calls(in *hlo.Instruction) bool {
+	return in.Opcode == "while" || in.Opcode == "conditional" || in.Opcode == "call"
+}
+
+// category names the kind of an instruction as XProf does: fusions by their
+// kind, all others by their opcode.
+func category(in *hlo.Instruction) string {
+	if in.Opcode != "fusion" {
+		return in.Opcode
+	}
+	if kind := strings.ToLower(strings.TrimPrefix(in.FusionKind, "k")); kind != "" {
+		return kind + " fusion"
+	}
+	return in.Opcode
+}
