@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package reports
+
+import (
+	"encoding/csv"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/layerscope/layerscope/analyze"
+	"github.com/layerscope/layerscope/internal/term/termtext"
+)
+
+// csvColumns head the CSV form of the report: one table for all sections. Cells
+// that a row doesn't have are empty; times are integer picoseconds, shares
+// fractions of op time.
+var csvColumns = []string{
+	"section", "key", "index", "program", "category", "scope", "layer", "component", "source", "occurrences", "total_ps", "self_ps",
+	"share_of_op_time", "wall_share_ps", "flops", "bytes", "bound_by", "n", "median_ps", "lo_ps", "hi_ps", "note",
+}
+
+// A csvWriter writes records, defusing text.
+type csvWriter struct {
+	out    *csv.Writer
+	header bool
+}
+
+func writeCSV(w io.Writer, records func(*csvWriter)) error {
+	c := &csvWriter{out: csv.NewWriter(w)}
+	records(c)
+	c.out.Flush()
+	return c.out.Error()
+}
+
+// write writes a record under its header, which is written once.
+func (c *csvWriter) write(columns []string, fields map[string]string) {
+	if !c.header {
+		c.header = true
+		c.out.Write(columns) //nolint:errcheck // the first error is kept; see writeCSV
+	}
+	record := make([]string, len(columns))
+	for i, name := range columns {
+		record[i] = fields[name]
+	}
+	c.out.Write(record) //nolint:errcheck
+}
+
+// csvText defuses a name for spreadsheets, which run cells that begin like a
+// formula: a quote is put in front of those.
+func csvText(s string) string {
+	s = termtext.Safe(s)
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
+
+func (r *Report) csvRows(c *csvWriter) {
+	for _, s := range r.chosen() {
+		for _, fields := range r.csvSection(s.name) {
+			c.write(csvColumns, fields)
+		}
+	}
+}
+
+// csvSection returns the rows of a section, which add up to op time where those
+// of the text form do.
+func (r *Report) csvSection(name string) []map[string]string {
+	var out []map[string]string
+	add := func(key string, self analyze.Duration, more map[string]string) {
+		fields := map[string]string{"section": name, "key": csvText(key)}
+		if name != "step" {
+			fields["self_ps"], fields["share_of_op_time"] = integer(self), real(share(self, r.opTime))
+		}
+		for k, v := range more {
+			fields[k] = v
+		}
+		out = append(out, fields)
+	}
+	switch name {
+	case "layer":
+		for i := range r.a.Layers.Rows {
+			l := &r.a.Layers.Rows[i]
+			add(l.Key, l.Self, r.csvLayer(l))
+		}
+		add(unattributed, r.a.Layers.Unattributed, nil)
+	case "component":
+		for _, x := range r.a.Components {
+			add(x.Name, x.Self, map[string]string{"flops": integer(x.FLOPs), "bytes": integer(x.Bytes)})
+		}
+	case "category":
+		for _, x := range r.a.Categories {
+			add(x.Name, x.Self, map[string]string{"occurrences": integer(x.Occurrences)})
+		}
+	case "op":
+		for i := range firstN(r.a.Ops, r.opts.jsonTop()) {
+			add(r.a.Ops[i].Name, r.a.Ops[i].Self, csvOp(&r.a.Ops[i]))
+		}
+	case "program":
+		for _, x := range r.a.Programs {
+			add(x.Name, x.OpTime, map[string]string{"index": strconv.FormatUint(x.ID, 10), "occurrences": integer(x.Executions), "total_ps": integer(x.Total)})
+		}
+	case "scope":
+		for _, x := range firstN(r.a.Scopes, r.opts.jsonTop()) {
+			add(x.Path, x.Self, map[string]string{"occurrences": integer(x.Occurrences), "total_ps": integer(x.Total)})
+		}
+	case "step":
+		for _, x := range r.a.Steps {
+			add(x.Name, 0, map[string]string{"index": integer(x.Index), "total_ps": integer(x.Dur), "self_ps": integer(x.OpTime), "note": csvText(x.Reason)})
+		}
+	case "source":
+		for _, x := range firstN(bySource(r.a), r.opts.jsonTop()) {
+			add(homeless(x.at), x.self, map[string]string{"occurrences": integer(x.count)})
+		}
+	}
+	return out
+}
+
+func (r *Report) csvLayer(l *analyze.Layer) map[string]string {
+	f := map[string]string{
+		"index": integer(l.Index), "program": csvText(l.Program), "occurrences": integer(l.Occurrences),
+		"wall_share_ps": integer(l.WallShare), "flops": integer(l.FLOPs), "bytes": integer(l.Bytes), "note": csvText(l.Note),
+	}
+	if s := &l.Samples; s.N > 0 {
+		f["n"], f["median_ps"] = integer(s.N), integer(s.Median)
+		if hasInterval(s) {
+			f["lo_ps"], f["hi_ps"] = integer(s.Lo), integer(s.Hi)
+		}
+	}
+	return f
+}
+
+func csvOp(o *analyze.Op) map[string]string {
+	return map[string]string{
+		"program": csvText(o.Program), "category": csvText(o.Category), "scope": csvText(o.Scope), "layer": csvText(o.Layer),
+		"component": csvText(o.Component), "source": csvText(homeless(o.Source)), "occurrences": integer(o.Occurrences),
+		"total_ps": integer(o.Total), "flops": integer(o.FLOPs), "bytes": integer(o.Bytes), "bound_by": csvText(o.BoundBy),
+	}
+}
+
+func (r *Report) csvFindings(c *csvWriter) {
+	columns := []string{"severity", "code", "count", "message", "hint"}
+	for _, f := range r.findings() {
+		c.write(columns, map[string]string{
+			"severity": string(f.Severity), "code": csvText(f.Code), "count": integer(max(1, f.Count)), "message": csvText(f.Message), "hint": csvText(f.Hint),
+		})
+	}
+}
+
+func integer[N ~int | ~int64](n N) string { return strconv.FormatInt(int64(n), 10) }
+
+func real(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }

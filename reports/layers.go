@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/layerscope/layerscope/analyze"
+	"github.com/layerscope/layerscope/reports/internal/quantity"
+	"github.com/layerscope/layerscope/reports/internal/texttab"
+)
+
+const (
+	nameWidth  = 36 // of op names in text and Markdown
+	scopeWidth = 56
+)
+
+// layerBlocks is the layer table.
+func (r *Report) layerBlocks() []block {
+	l := &r.a.Layers
+	t := newLayerTable(r)
+	groups := foldLayers(l, r.opts.All)
+	t.bars = !slices.ContainsFunc(groups, func(g layerGroup) bool { return g.folded() })
+	for i := range groups {
+		t.group(&groups[i])
+	}
+	if r.filtered() {
+		t.plain(unattributed, l.Unattributed, "")
+		t.plain("not matched by the filter", r.opTime-l.OpTime, "")
+	} else {
+		t.plain(unattributed, l.Unattributed, largest(l.UnattributedOps))
+		t.restOfWall()
+	}
+	t.total("op time", r.opTime)
+	b := block{title: "Layers", table: t.build(), after: t.notes()}
+	return []block{b}
+}
+
+// largest names the ops that make up most of what could not be placed.
+func largest(ops []analyze.Op) string {
+	var names []string
+	for i := range firstN(ops, 3) {
+		names = append(names, elide(ops[i].Name, 24))
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "largest: " + strings.Join(names, ", ")
+}
+
+// A layerTable collects the rows of the layer table and then leaves out the
+// columns that say nothing.
+type layerTable struct {
+	r       *Report
+	tab     tab
+	busy    analyze.Duration
+	median  map[string]analyze.Duration // by program, of a step of a layer
+	back    bool                        // directions other than forward
+	wall    bool                        // wall shares differ from self time
+	sampled bool
+	folded  bool
+	bars    bool             // a fold's bar would dwarf those of single layers
+	notAll  *analyze.Samples // the row with fewest samples, when too few
+	most    int              // steps behind the medians
+	conf    float64          // the least confidence reached
+}
+
+func newLayerTable(r *Report) *layerTable {
+	t := &layerTable{r: r, median: medians(&r.a.Layers)}
+	for i := range r.a.Devices {
+		t.busy += r.a.Devices[i].Busy
+	}
+	for i := range r.a.Layers.Rows {
+		l := &r.a.Layers.Rows[i]
+		t.back = t.back || l.Backward != 0 || l.Recompute != 0
+		t.wall = t.wall || l.WallShare != 0 && l.WallShare != l.Self
+		if s := &l.Samples; s.N > 0 {
+			t.sampled = true
+			t.most = max(t.most, s.N)
+			if s.Need > 0 && (t.notAll == nil || s.N < t.notAll.N) {
+				t.notAll = s
+			}
+			if s.Confidence > 0 && (t.conf == 0 || s.Confidence < t.conf) {
+				t.conf = s.Confidence
+			}
+		}
+	}
+	t.tab = tab{columns: []texttab.Column{
+		{Header: "layer", Code: true, Elide: true},
+		{Header: "self", Unit: quantity.Time},
+		{Header: "self", Unit: quantity.Share, Of: "op time"},
+		{Header: "", Unit: quantity.Share, Bar: 12},
+		{Header: "wall share", Unit: quantity.Share, Of: "busy"},
+		{Header: "self a step", Unit: quantity.Time},
+		{Header: "vs median", Unit: quantity.Ratio},
+		{Header: "forward", Unit: quantity.Share, Of: "self"},
+		{Header: "backward", Unit: quantity.Share, Of: "self"},
+		{Header: "recompute", Unit: quantity.Share, Of: "self"},
+		{Header: "compute", Unit: quantity.FLOPRate},
+		{Header: "memory", Unit: quantity.ByteRate},
+		{Header: "note"},
+	}}
+	return t
+}
+
+// medians returns the median layer's time by program.
+func medians(l *analyze.Layers) map[string]analyze.Duration {
+	by := make(map[string][]analyze.Duration)
+	for i := range l.Rows {
+		if row := &l.Rows[i]; row.Index >= 0 {
+			by[row.Program] = append(by[row.Program], typical(row))
+		}
+	}
+	out := make(map[string]analyze.Duration, len(by))
+	for p, list := range by {
+		slices.Sort(list)
+		out[p] = list[(len(list)-1)/2]
+	}
+	return out
+}
+
+// group adds one row. That of a fold sums its members up, shows the step of the
+// median one and names the extremes.
+func (t *layerTable) group(g *layerGroup) {
+	if !g.folded() {
+		t.layer(g.layers[0].Key, g.layers[0])
+		return
+	}
+	var sum analyze.Layer
+	for _, l := range g.layers {
+		sum.Self += l.Self
+		sum.WallShare += l.WallShare
+		sum.Forward += l.Forward
+		sum.Backward += l.Backward
+		sum.Recompute += l.Recompute
+		sum.FLOPs += l.FLOPs
+		sum.Bytes += l.Bytes
+		sum.Mixed += l.Mixed
+	}
+	sum.Index = -1
+	sum.Samples = g.median().Samples
+	sum.Note = fmt.Sprintf("each: min %s, median %s, max %s", each(g.least()), each(g.median()), each(g.most()))
+	t.layer(g.label, &sum)
+	t.folded = true
+}
+
+// each writes what a member of a fold takes, and its name.
+func each(l *analyze.Layer) string {
+	return fmt.Sprintf("%s (%s)", duration(typical(l)), l.Key)
+}
+
+func (t *layerTable) layer(label string, l *analyze.Layer) {
+	cells := make([]texttab.Cell, len(t.tab.columns))
+	cells[0] = texttab.Text(label)
+	cells[1] = ps(l.Self)
+	cells[2] = fraction(l.Self, t.r.opTime)
+	if t.bars {
+		cells[3] = fraction(l.Self, t.r.opTime)
+	}
+	if t.wall {
+		cells[4] = fraction(l.WallShare, t.busy)
+	}
+	if l.Samples.N > 0 {
+		cells[5] = sampleCell(&l.Samples)
+	}
+	if m := t.median[l.Program]; l.Index >= 0 && m > 0 {
+		cells[6] = texttab.Real(float64(typical(l)) / float64(m))
+	}
+	if t.back && l.Self > 0 {
+		cells[7], cells[8], cells[9] = fraction(l.Forward, l.Self), fraction(l.Backward, l.Self), fraction(l.Recompute, l.Self)
+	}
+	cells[10], cells[11] = rateCell(l.FLOPs, l.Self), rateCell(l.Bytes, l.Self)
+	cells[12] = texttab.Text(t.remark(l))
+	if t.outlier(l.Key) != nil {
+		for i := range cells {
+			if cells[i] != (texttab.Cell{}) {
+				cells[i] = cells[i].Tone(texttab.Strong)
+			}
+		}
+	}
+	t.tab.add(cells...)
+}
+
+func (t *layerTable) outlier(key string) *analyze.Outlier {
+	list := t.r.a.Layers.Outliers
+	if i := slices.IndexFunc(list, func(o analyze.Outlier) bool { return o.Key == key }); i >= 0 && key != "" {
+		return &list[i]
+	}
+	return nil
+}
+
+// remark says what is special about a layer.
+func (t *layerTable) remark(l *analyze.Layer) string {
+	var parts []string
+	if o := t.outlier(l.Key); o != nil {
+		s := "outlier"
+		if c, ratio := cause(&t.r.a.Layers, l.Key); c != "" {
+			s += ": " + c + " " + times(ratio)
+		}
+		parts = append(parts, s)
+		if o.Note != "" && o.Note != l.Note {
+			parts = append(parts, o.Note)
+		}
+	}
+	if l.Note != "" {
+		parts = append(parts, l.Note)
+	}
+	if l.Mixed*20 > l.Self {
+		parts = append(parts, fmt.Sprintf("%s in fusions shared with other rows", percent(share(l.Mixed, l.Self))))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// cause returns the component whose excess over its peers' median explains most
+// of an outlier, with its ratio; "" when components don't tell.
+func cause(l *analyze.Layers, key string) (string, float64) {
+	i := slices.IndexFunc(l.Rows, func(r analyze.Layer) bool { return r.Key == key })
+	if i < 0 {
+		return "", 0
+	}
+	row := &l.Rows[i]
+	var name string
+	var ratio float64
+	var excess analyze.Duration
+	for _, c := range row.Components {
+		m := peerMedian(l, row, c.Name)
+		if d := c.Self - m; m > 0 && d > excess {
+			name, ratio, excess = or(c.Name, "unnamed"), float64(c.Self)/float64(m), d
+		}
+	}
+	if ratio < 1.1 {
+		return "", 0
+	}
+	return name, ratio
+}
+
+// peerMedian returns the median self time of a component over the other layers.
+func peerMedian(l *analyze.Layers, row *analyze.Layer, component string) analyze.Duration {
+	var list []analyze.Duration
+	for i := range l.Rows {
+		p := &l.Rows[i]
+		if p.Index < 0 || p.Program != row.Program || p.Key == row.Key {
+			continue
+		}
+		for _, c := range p.Components {
+			if c.Name == component {
+				list = append(list, c.Self)
+			}
+		}
+	}
+	if len(list) < 2 {
+		return 0
+	}
+	slices.Sort(list)
+	return list[(len(list)-1)/2]
+}
+
+// plain adds a row that has a self time only.
+func (t *layerTable) plain(label string, self analyze.Duration, note string) {
+	cells := make([]texttab.Cell, len(t.tab.columns))
+	cells[0], cells[1], cells[2] = texttab.Text(label), ps(self), fraction(self, t.r.opTime)
+	cells[12] = texttab.Text(note)
+	t.tab.rows = append(t.tab.rows, texttab.Row{Cells: cells})
+}
+
+// restOfWall gives the last row the wall share that no other row has.
+func (t *layerTable) restOfWall() {
+	if !t.wall {
+		return
+	}
+	rest := t.busy
+	for i := range t.r.a.Layers.Rows {
+		rest -= t.r.a.Layers.Rows[i].WallShare
+	}
+	t.tab.rows[len(t.tab.rows)-1].Cells[4] = fraction(rest, t.busy)
+}
+
+func (t *layerTable) total(label string, self analyze.Duration) {
+	t.plain(label, self, "")
+	row := &t.tab.rows[len(t.tab.rows)-1]
+	row.Total = true
+	if t.wall {
+		row.Cells[4] = fraction(t.busy, t.busy)
+	}
+}
+
+func (t *layerTable) build() *texttab.Table { return t.tab.table() }
+
+// notes explain the columns that are there.
+func (t *layerTable) notes() []string {
+	var out []string
+	if s := t.componentNote(); s != "" {
+		out = append(out, s)
+	}
+	switch {
+	case !t.sampled && !t.r.filtered():
+		out = append(out, "No steps, so no medians: self times are sums over the capture.")
+	case t.notAll != nil:
+		out = append(out, fmt.Sprintf("Self a step: median of %s; %d needed for a 95 %% interval.", plural(t.notAll.N, "step"), t.notAll.Need))
+	case t.sampled:
+		out = append(out, fmt.Sprintf("Self a step: median of %s, ± its interval (%.0f %% confidence).", plural(t.most, "step"), 100*t.conf))
+	}
+	if t.wall {
+		out = append(out, "Ops overlap: self time is what each op took on its own track (rows add up to op time); wall share splits every instant among the ops open at it (rows add up to busy).")
+	}
+	if t.folded {
+		out = append(out, "Equal layers are folded to one row, with the step of their median layer; --all lists every layer.")
+	}
+	return out
+}
+
+// componentNote breaks the median layer down.
+func (t *layerTable) componentNote() string {
+	l := &t.r.a.Layers
+	var typicals []*analyze.Layer
+	for i := range l.Rows {
+		if l.Rows[i].Index >= 0 && len(l.Rows[i].Components) > 1 {
+			typicals = append(typicals, &l.Rows[i])
+		}
+	}
+	if len(typicals) < 2 {
+		return ""
+	}
+	slices.SortStableFunc(typicals, func(a, b *analyze.Layer) int { return cmp.Compare(typical(a), typical(b)) })
+	m := typicals[(len(typicals)-1)/2]
+	comps := slices.Clone(m.Components)
+	slices.SortStableFunc(comps, func(a, b analyze.Component) int { return cmp.Compare(b.Self, a.Self) })
+	var parts []string
+	for _, c := range comps {
+		parts = append(parts, or(c.Name, "unnamed")+" "+percent(share(c.Self, m.Self)))
+	}
+	return fmt.Sprintf("Inside the median layer (%s), of its self time: %s.", m.Key, strings.Join(parts, ", "))
+}

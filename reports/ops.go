@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package reports
+
+import (
+	"fmt"
+
+	"github.com/layerscope/layerscope/analyze"
+	"github.com/layerscope/layerscope/reports/internal/quantity"
+	"github.com/layerscope/layerscope/reports/internal/texttab"
+)
+
+// opBlocks is the table of the ops with most self time.
+func (r *Report) opBlocks() []block {
+	groups := foldOps(r.a, r.opts.All)
+	t := tab{columns: []texttab.Column{
+		{Header: "op", Code: true, Elide: true},
+		{Header: "category", Elide: true},
+		{Header: "scope", Code: true, Elide: true},
+		{Header: "layer", Elide: true},
+		{Header: "count", Unit: quantity.Count},
+		{Header: "self", Unit: quantity.Time},
+		{Header: "self", Unit: quantity.Share, Of: "op time"},
+		{Header: "compute", Unit: quantity.FLOPRate},
+		{Header: "memory", Unit: quantity.ByteRate},
+		{Header: "bound by"},
+		{Header: "program", Elide: true},
+	}}
+	several := severalPrograms(r.a)
+	top := r.opts.textTop()
+	var listed analyze.Duration
+	folded := false
+	for i := range firstN(groups, top) {
+		g := &groups[i]
+		folded = folded || g.n > 1
+		program := ""
+		if several {
+			program = elide(g.op.Program, 24)
+		}
+		t.add(texttab.Text(g.name()), texttab.Text(elide(g.op.Category, 24)), texttab.Text(elide(g.op.Scope, scopeWidth)), texttab.Text(g.layer),
+			texttab.Int(g.op.Occurrences), ps(g.op.Self), fraction(g.op.Self, r.opTime),
+			rateCell(g.op.FLOPs, g.op.Total), rateCell(g.op.Bytes, g.op.Total), texttab.Text(g.op.BoundBy), texttab.Text(program))
+		listed += g.op.Self
+	}
+	r.sumOps(&t, groups, top, listed)
+	b := block{title: "Top ops", table: t.table()}
+	if folded {
+		b.after = append(b.after, "Ops that do the same work in several layers share a row; --all lists each.")
+	}
+	if s := r.asyncSentence(); s != "" {
+		b.after = append(b.after, s)
+	}
+	return []block{b}
+}
+
+func (r *Report) sumOps(t *tab, groups []opGroup, top int, listed analyze.Duration) {
+	line := func(label string, d analyze.Duration) []texttab.Cell {
+		return []texttab.Cell{texttab.Text(label), {}, {}, {}, {}, ps(d), fraction(d, r.opTime)}
+	}
+	if rest := r.a.Layers.OpTime - listed; rest != 0 {
+		t.add(line(more(len(groups), top, "row", "rows"), rest)...)
+	}
+	if out := r.opTime - r.a.Layers.OpTime; r.filtered() {
+		t.add(line("not matched by the filter", out)...)
+	}
+	t.total(line("op time", r.opTime)...)
+}
+
+// name is the op's name; a fold says of how many.
+func (g *opGroup) name() string {
+	if g.n == 1 {
+		return elide(g.op.Name, nameWidth)
+	}
+	return fmt.Sprintf("%s (%d ops)", elide(g.op.Name, nameWidth), g.n)
+}
+
+// severalPrograms reports whether more than one program has ops.
+func severalPrograms(a *analyze.Analysis) bool {
+	for i := range a.Ops {
+		if a.Ops[i].Program != a.Ops[0].Program {
+			return true
+		}
+	}
+	return false
+}
+
+// asyncSentence tells waiting that was hidden from waiting that wasn't.
+func (r *Report) asyncSentence() string {
+	as := &r.a.Async
+	if as.Exposed == 0 && as.Overlapped == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Async copies and collectives: %s exposed (%s of op time, spent in their -done ops), %s hidden behind other ops.",
+		duration(as.Exposed), percent(share(as.Exposed, r.opTime)), duration(as.Overlapped))
+}
