@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package archtest
+
+// table is the architecture in force: data flows bytes → trace → analyze →
+// reports, and only cmd/layerscope sees both ends. Patterns are paths below the
+// module; "x/..." is x and everything below it. The most specific rule counts.
+var table = []Rule{
+	{Packages: "trace", Imports: []string{"trace/internal/...", "trace/hlo"}, Exported: 25},
+	{Packages: "trace/internal/xspace/...", Imports: []string{"trace/internal/xspace/..."}},
+	{Packages: "trace/internal/chromejson/...", Imports: []string{"trace/internal/chromejson/..."}},
+	{Packages: "trace/internal/perfetto/...", Imports: []string{"trace/internal/perfetto/..."}},
+	{Packages: "trace/internal/inflate"},
+	{Packages: "trace/internal/tracetxt"},
+	{Packages: "trace/hlo/...", Imports: []string{"trace/hlo/..."}},
+	{Packages: "trace/memprof"},
+	{Packages: "trace/capture/...", Imports: []string{"trace/capture/..."}},
+
+	{Packages: "analyze", Imports: []string{"trace", "trace/hlo", "trace/memprof", "analyze/internal/stats"}, Pure: true, Exported: 20},
+	{Packages: "analyze/internal/stats", Pure: true},
+
+	{Packages: "engine", Imports: []string{"trace", "trace/memprof", "engine/internal/..."}, Exported: 15},
+	{Packages: "engine/internal/...", Imports: []string{"trace", "trace/memprof", "engine/internal/..."}},
+	{Packages: "engine/scorehttp", Imports: []string{"engine", "trace"}},
+
+	{Packages: "reports", Imports: []string{"analyze", "reports/internal/...", "internal/term/termtext"}, Exported: 12},
+	{Packages: "reports/internal/texttab", Imports: []string{"reports/internal/quantity", "internal/term/termtext"}},
+	{Packages: "reports/internal/svg", Imports: []string{"reports/internal/quantity", "internal/term/termtext"}},
+	{Packages: "reports/internal/quantity"},
+	{Packages: "reports/bundle", Exported: 8},
+	{Packages: "reports/gcs", Imports: []string{"reports/bundle"}},
+
+	{Packages: "cmd/layerscope", Imports: []string{
+		"trace", "trace/hlo", "trace/memprof", "trace/capture", "analyze", "engine", "engine/scorehttp",
+		"reports", "reports/bundle", "reports/gcs", "internal/term/...",
+	}},
+
+	{Packages: "internal/term", Imports: []string{"internal/term/termtext"}},
+	{Packages: "internal/term/termtext"},
+	{Packages: "internal/tracetest", Imports: []string{"trace", "trace/hlo", "trace/memprof"}},
+	{Packages: "internal/archtest"},
+	{Packages: "internal/doctest"},
+	{Packages: "internal/ci/..."},
+	{Packages: "internal/oracle/...", Imports: []string{"trace", "trace/hlo", "trace/memprof", "analyze", "reports", "engine", "internal/oracle/..."}},
+}
+
+// testImports is what any test may import besides its package's own rule: the
+// package under test and everything the rule allows come for free.
+var testImports = []string{"internal/tracetest"}
+
+// outside is the modules we stand on and who may use them; a Test module only
+// serves tests. A new one needs an ADR and a line here.
+var outside = []Dependency{
+	{Module: "cloud.google.com/go", In: []string{"reports/gcs"}},
+	{Module: "google.golang.org/api", In: []string{"reports/gcs"}},
+	{Module: "github.com/spf13/cobra", In: []string{"cmd/layerscope"}},
+	{Module: "github.com/spf13/pflag", In: []string{"cmd/layerscope"}},
+	{Module: "github.com/goccy/go-yaml", In: []string{"cmd/layerscope", "analyze/..."}},
+	{Module: "google.golang.org/protobuf", In: []string{"trace/...", "internal/...", "engine/..."}},
+	{Module: "google.golang.org/grpc", In: []string{"trace/capture/..."}},
+	{Module: "github.com/google/pprof", In: []string{"trace/memprof"}},
+	{Module: "github.com/klauspost/compress", In: []string{"trace/...", "reports/..."}},
+	{Module: "github.com/ulikunitz/xz", In: []string{"trace/..."}},
+	{Module: "github.com/aclements/go-moremath", In: []string{"analyze/internal/stats"}},
+	{Module: "github.com/ebitengine/purego", In: []string{"engine/internal/..."}},
+	{Module: "golang.org/x/sys", In: []string{"..."}},
+	{Module: "golang.org/x/sync", In: []string{"..."}},
+	{Module: "golang.org/x/term", In: []string{"internal/term"}},
+	{Module: "net/http", In: []string{"trace/capture/...", "engine/scorehttp", "reports/gcs", "cmd/layerscope", "internal/..."}},
+
+	{Module: "github.com/google/go-cmp", Test: true},
+	{Module: "github.com/rogpeppe/go-internal", Test: true},
+	{Module: "github.com/santhosh-tekuri/jsonschema", Test: true},
+	{Module: "github.com/chromedp", Test: true},
+	{Module: "go.uber.org/goleak", Test: true},
+	{Module: "pgregory.net/rapid", Test: true},
+}
+
+// exceptions lists what may break a budget and why: "path/file.go" for its
+// length, "path/file.go:Func" for a function's, "path" for its exported names.
+// One that is no longer needed is an error.
+var exceptions = map[string]string{}
