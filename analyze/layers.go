@@ -27,9 +27,9 @@ func newPlacement(method string) placement {
 	return placement{method: method, layers: map[trace.OpID]int32{}, loops: map[trace.OpID]int32{}, outside: map[trace.OpID]bool{}}
 }
 
-// works is the share of a program's op time that a method must place before it
-// is believed.
-const works = 0.90
+// worksShare is the share of a program's op time that a method must place before
+// it is believed.
+const worksShare = 0.90
 
 // measure sums what was placed.
 func (p *placement) measure(s *study) {
@@ -57,9 +57,10 @@ func (s *study) findLayers() error {
 	for i := range s.programs {
 		total += s.programs[i].opTime
 	}
+	explicit := s.explicitLayers()
 	for i := range s.programs {
 		p := &s.programs[i]
-		if p.opTime == 0 {
+		if p.opTime == 0 || explicit[p.Name] {
 			continue
 		}
 		heavy := main >= 0 && p.index >= 0 && p.Name == s.programs[main].Name || p.opTime*20 >= total
@@ -72,37 +73,62 @@ func (s *study) findLayers() error {
 	return nil
 }
 
-// placeProgram tries the methods on one program.
+// explicitLayers reads scopes of all programs, and returns the base names whose
+// programs, taken together, need no other method: one function compiled for
+// several shapes is named by one method throughout.
+func (s *study) explicitLayers() map[string]bool {
+	type sums struct {
+		all  placement
+		time Duration
+	}
+	groups := make(map[string]*sums)
+	for i := range s.programs {
+		p := &s.programs[i]
+		p.placed = s.byScope(p)
+		g := groups[p.Name]
+		if g == nil {
+			g = &sums{}
+			groups[p.Name] = g
+		}
+		g.all.n = max(g.all.n, p.placed.n)
+		g.all.placed += p.placed.placed
+		g.all.layered += p.placed.layered
+		g.time += p.opTime
+	}
+	works := make(map[string]bool)
+	for name, g := range groups {
+		works[name] = g.all.works(g.time)
+	}
+	return works
+}
+
+// placeProgram tries the other methods on one program, if it is worth it.
 func (s *study) placeProgram(p *programFacts, heavy bool) error {
-	var tried []string
-	best := s.byScope(p)
-	if !heavy || best.accept(s, p) {
-		p.placed = best
+	if !heavy {
 		return nil
 	}
 	methods := []func(*programFacts) (placement, error){s.byParam, s.byAnchor, s.byScan}
-	candidates := []placement{best}
+	candidates := []placement{p.placed}
 	for _, method := range methods {
 		c, err := method(p)
 		if err != nil {
 			return err
 		}
-		if c.accept(s, p) {
+		if c.works(p.opTime) {
 			c.why += s.fell(candidates, p)
 			p.placed = c
 			return nil
 		}
 		candidates = append(candidates, c)
-		tried = append(tried, c.method)
 	}
 	p.placed = s.combine(candidates, p)
 	return nil
 }
 
-// accept measures a placement and says whether it works.
-func (p *placement) accept(s *study, prog *programFacts) bool {
-	p.measure(s)
-	return p.n >= 2 && p.layered*2 >= prog.opTime && float64(p.placed) >= works*float64(prog.opTime)
+// works says whether a placement is believed: it names layers, they hold at
+// least half of the op time, and 90 % of it is placed somewhere.
+func (p *placement) works(opTime Duration) bool {
+	return p.n >= 2 && p.layered*2 >= opTime && float64(p.placed) >= worksShare*float64(opTime)
 }
 
 // fell says why earlier methods were not taken.

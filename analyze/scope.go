@@ -50,7 +50,7 @@ func foldScope(cache map[string]folded, raw string) folded {
 // layerPattern matches a part of a scope path that names a layer: layer_3,
 // layers.3, layers[3], h_3, blocks_3, decoder_layer_3, …model.layers.3.mlp….
 var layerPattern = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(^|[._\['"/])((?:[a-z]+_)?layers?|(?:[a-z]+_)?blocks?|h)[_.\['"]*([0-9]{1,5})(?:$|[\]._'"/:])`)
+	return regexp.MustCompile(`(^|[._\['"/])((?:[a-z]+_)?layers?|(?:[a-z]+_)?blocks?|h)[_.\[\]'"]*([0-9]{1,5})(?:$|[\]._'"/:])`)
 })
 
 // findLayer looks for the first part with an explicit index, in one part
