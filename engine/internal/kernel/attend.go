@@ -28,7 +28,6 @@ type keyRun struct {
 	k, v        Mat
 	from, n     int
 	panel       int // first panel
-	shared      bool
 	panelsOfRun int
 }
 

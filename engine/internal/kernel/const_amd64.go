@@ -37,3 +37,6 @@ var laneMask = [16]int32{-1, -1, -1, -1, -1, -1, -1, -1}
 
 // highHalf selects the upper half of a word: a bf16 value in place.
 var highHalf uint32 = 0xffff0000
+
+// peakFactor is the probe's multiplier.
+var peakFactor float32 = 0.5

@@ -24,9 +24,6 @@ func machineTables() []*table {
 	return tables
 }
 
-// peakFactor is the probe's multiplier.
-var peakFactor float32 = 0.5
-
 // microASM is an assembly micro-kernel: ldc in bytes, steps of four k.
 type microASM func(a *float32, b unsafe.Pointer, c *float32, ldc, steps int, add bool)
 

@@ -49,6 +49,8 @@ func constFile() []byte {
 	o.line("var laneMask = [16]int32{-1, -1, -1, -1, -1, -1, -1, -1}")
 	o.line("\n// highHalf selects the upper half of a word: a bf16 value in place.")
 	o.line("var highHalf uint32 = 0xffff0000")
+	o.line("\n// peakFactor is the probe's multiplier.")
+	o.line("var peakFactor float32 = 0.5")
 	return o.Bytes()
 }
 
