@@ -2,14 +2,19 @@
 
 package inflate
 
+import (
+	"encoding/binary"
+	"unsafe"
+)
+
 // fast decodes while input and output have room for a whole round without
 // checks.
 func (z *Reader) fast() {
 	var (
-		in     = z.in[:z.end+pad]
+		in     = unsafe.Pointer(unsafe.SliceData(z.in))
 		ip     = z.ip
 		ipEnd  = z.end - fastInput
-		out    = z.out
+		out    = unsafe.Pointer(unsafe.SliceData(z.out))
 		op     = z.op
 		opEnd  = z.limit - fastOutput
 		bitbuf = z.bitbuf
@@ -20,7 +25,7 @@ func (z *Reader) fast() {
 		fault  string
 		far    int
 	)
-	bitbuf |= load(in, ip) << (bitcnt & 63)
+	bitbuf |= binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(in, ip))[:]) << (bitcnt & 63)
 	ip += int(63-bitcnt&63) >> 3
 	bitcnt |= 56
 	e := lit[bitbuf&(1<<litRoot-1)]
@@ -30,23 +35,23 @@ loop:
 		bitbuf >>= e & 63
 		bitcnt -= uint(e)
 		if e&literal != 0 {
-			out[op] = byte(e >> 16)
+			*(*byte)(unsafe.Add(out, op)) = byte(e >> 16)
 			op++
 			e = lit[bitbuf&(1<<litRoot-1)]
 			saved = bitbuf
 			bitbuf >>= e & 63
 			bitcnt -= uint(e)
 			if e&literal != 0 {
-				out[op] = byte(e >> 16)
+				*(*byte)(unsafe.Add(out, op)) = byte(e >> 16)
 				op++
 				e = lit[bitbuf&(1<<litRoot-1)]
 				saved = bitbuf
 				bitbuf >>= e & 63
 				bitcnt -= uint(e)
 				if e&literal != 0 {
-					out[op] = byte(e >> 16)
+					*(*byte)(unsafe.Add(out, op)) = byte(e >> 16)
 					op++
-					bitbuf |= load(in, ip) << (bitcnt & 63)
+					bitbuf |= binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(in, ip))[:]) << (bitcnt & 63)
 					ip += int(63-bitcnt&63) >> 3
 					bitcnt |= 56
 					e = lit[bitbuf&(1<<litRoot-1)]
@@ -68,9 +73,9 @@ loop:
 			bitbuf >>= e & 63
 			bitcnt -= uint(e)
 			if e&literal != 0 {
-				out[op] = byte(e >> 16)
+				*(*byte)(unsafe.Add(out, op)) = byte(e >> 16)
 				op++
-				bitbuf |= load(in, ip) << (bitcnt & 63)
+				bitbuf |= binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(in, ip))[:]) << (bitcnt & 63)
 				ip += int(63-bitcnt&63) >> 3
 				bitcnt |= 56
 				e = lit[bitbuf&(1<<litRoot-1)]
@@ -86,7 +91,7 @@ loop:
 			}
 		}
 		length := int(e>>16) + int(saved&(1<<(e&63)-1)>>(e>>8&15))
-		bitbuf |= load(in, ip) << (bitcnt & 63)
+		bitbuf |= binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(in, ip))[:]) << (bitcnt & 63)
 		ip += int(63-bitcnt&63) >> 3
 		bitcnt |= 56
 		e = dist[bitbuf&(1<<distRoot-1)]
@@ -110,7 +115,7 @@ loop:
 			far = back
 			break
 		}
-		bitbuf |= load(in, ip) << (bitcnt & 63)
+		bitbuf |= binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(in, ip))[:]) << (bitcnt & 63)
 		ip += int(63-bitcnt&63) >> 3
 		bitcnt |= 56
 		e = lit[bitbuf&(1<<litRoot-1)]
@@ -120,7 +125,7 @@ loop:
 		switch {
 		case back >= 16:
 			for {
-				*(*[16]byte)(out[op:]) = *(*[16]byte)(out[src:])
+				*(*[16]byte)(unsafe.Add(out, op)) = *(*[16]byte)(unsafe.Add(out, src))
 				op += 16
 				src += 16
 				if op >= end {
@@ -129,13 +134,13 @@ loop:
 				}
 			}
 		case back == 1:
-			c := uint64(out[src]) * 0x0101010101010101
+			c := uint64(*(*byte)(unsafe.Add(out, src))) * 0x0101010101010101
 			for ; op < end; op += 8 {
-				store(out, op, c)
+				binary.LittleEndian.PutUint64((*[8]byte)(unsafe.Add(out, op))[:], c)
 			}
 		default:
 			for ; op < end; op++ {
-				out[op] = out[src]
+				*(*byte)(unsafe.Add(out, op)) = *(*byte)(unsafe.Add(out, src))
 				src++
 			}
 		}
