@@ -25,7 +25,7 @@ func (s *study) summariseDevices() error {
 			out.Tracks++
 			out.OpTime += tt.lane.opTime
 			out.OpEvents += tt.lane.occurrences
-			if tt.lane.last > tt.lane.first || tt.lane.events > 0 {
+			if tt.lane.last > tt.lane.first {
 				first, last = min(first, tt.lane.first), max(last, tt.lane.last)
 			}
 			out.Busy = tt.lane.busy
@@ -41,10 +41,10 @@ func (s *study) summariseDevices() error {
 		if last > first {
 			out.Window = last.Sub(first)
 		}
-		out.Window = max(out.Window, out.Busy)
-		if s.t.Lossy != "" && out.Window == 0 {
-			out.Window, out.Busy = s.t.Wall, out.OpTime
+		if s.t.Lossy != "" {
+			out.Window = s.t.Wall
 		}
+		out.Window = max(out.Window, out.Busy)
 		out.Idle = out.Window - out.Busy
 		s.out.Devices = append(s.out.Devices, out)
 	}

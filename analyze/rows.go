@@ -85,8 +85,13 @@ func (s *study) stacks(p *programFacts) map[string]bool {
 // no name unless the rules know its program.
 func (s *study) outsideName(p *programFacts, id trace.OpID) string {
 	sc := &s.ops[id].scope
-	if name := s.match(sc.parts, true); name != "" {
-		return name
+	for _, part := range sc.parts {
+		if name := s.match([]string{part}, true); name != "" {
+			return name
+		}
+		if s.match([]string{part}, false) != "" {
+			return part // a part of a layer, of which nothing says which: "QWen3Attention"
+		}
 	}
 	if name := s.match([]string{p.Name}, true); name != "" {
 		return name

@@ -227,6 +227,7 @@ func (w *walker) aggregated(b *trace.Batch) {
 		w.events++
 		w.occurrences += int64(n)
 		w.opTime += b.Self[i]
+		w.busy += b.Self[i] // all that is known
 		w.emit(closed{op: op, count: n, dur: b.Dur[i], self: b.Self[i], min: b.Min[i]})
 	}
 }

@@ -35,7 +35,7 @@ func (t *Trace) openDir(dir string, opts Options) error {
 		return at(dir, err)
 	}
 	if len(sessions) == 0 && tables {
-		return t.openTables(dir)
+		return t.openTables(dir, opts)
 	}
 	if len(sessions) == 0 {
 		return &InputError{Path: dir, Msg: "no captures in the directory, wanted *.xplane.pb or *.trace.json.gz", Hint: "pass the directory given to start_trace, or its plugins/profile/<session>"}

@@ -5,6 +5,7 @@ package trace
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"strings"
 
@@ -48,6 +49,7 @@ type chromeReader struct {
 	order     []*lane
 	ops       map[string]OpID // shared by the threads of a CPU backend, by module and op
 	programs  map[string]int
+	seed      maphash.Seed
 	key       []byte
 	text      []byte
 	complete  int64 // X events
@@ -68,13 +70,13 @@ type lane struct {
 	chromeLane
 	columns
 	kind  Kind
-	names map[string]OpID
+	names map[uint64]OpID // by the hash of what tells ops apart
 	runs  bool
 }
 
 // fromChrome adds the events of a Trace Event JSON document to t.
 func fromChrome(t *Trace, r io.Reader, host string, opts Options) error {
-	c := &chromeReader{t: t, host: host, opts: opts, processes: map[int64]*process{}, lanes: map[chromeLane]*lane{}, ops: map[string]OpID{}, programs: map[string]int{}}
+	c := &chromeReader{seed: maphash.MakeSeed(), t: t, host: host, opts: opts, processes: map[int64]*process{}, lanes: map[chromeLane]*lane{}, ops: map[string]OpID{}, programs: map[string]int{}}
 	rd := chromejson.NewReader(r, chromejson.Options{Want: chromeArgs})
 	for {
 		ev, err := rd.Next()
@@ -222,7 +224,7 @@ func (c *chromeReader) lane(ev *chromejson.Event) *lane {
 	}
 	ln := c.lanes[k]
 	if ln == nil {
-		ln = &lane{chromeLane: k, names: map[string]OpID{}}
+		ln = &lane{chromeLane: k, names: map[uint64]OpID{}}
 		c.lanes[k] = ln
 		c.order = append(c.order, ln)
 	}
@@ -230,15 +232,21 @@ func (c *chromeReader) lane(ev *chromejson.Event) *lane {
 	return ln
 }
 
-// op finds the op of an event by its name in its lane, or by module and name
-// where the event says which HLO op it ran.
+// op finds the op of an event by name, HLO text and scope in its lane (programs
+// share names such as fusion.1), or by module and name where the event says
+// which HLO op it ran.
 func (c *chromeReader) op(ln *lane, ev *chromejson.Event) OpID {
 	if !ln.ops {
-		if id, ok := ln.names[string(ev.Name)]; ok {
-			return id
+		h := maphash.Bytes(c.seed, ev.Name)
+		if long := ev.Want[argLongName]; long != nil {
+			h = h*31 + maphash.Bytes(c.seed, long)
+			h = h*31 + maphash.Bytes(c.seed, ev.Want[argScope])
 		}
-		id := c.newOp(ev)
-		ln.names[string(ev.Name)] = id
+		id, ok := ln.names[h]
+		if !ok {
+			id = c.newOp(ev)
+			ln.names[h] = id
+		}
 		return id
 	}
 	c.key = append(c.key[:0], ev.Want[argHLOModule].Raw()...)

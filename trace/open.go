@@ -168,6 +168,12 @@ func (t *Trace) read(in *input, opts Options) error {
 		return t.readXSpace(in, packed != "", opts)
 	case formatChrome:
 		return fromChrome(t, in.r, in.host, opts)
+	case formatTables:
+		b, err := io.ReadAll(io.LimitReader(in.r, 1<<30))
+		if err != nil {
+			return err
+		}
+		return fromTable(t, b, in.host)
 	}
 	return fmt.Errorf("no reader for format %s", format)
 }
@@ -207,6 +213,8 @@ func sniff(head []byte, name string) (string, error) {
 		return "", &InputError{Msg: "Riegeli records, wanted an XSpace", Hint: "stop the continuous profiler with a snapshot to get an .xplane.pb"}
 	case isCache(name):
 		return "", &InputError{Msg: "a cache that XProf wrote beside a capture, not a capture", Hint: "open the .xplane.pb in the same directory"}
+	case looksLikeTable(text):
+		return formatTables, nil
 	case bytes.HasPrefix(text, []byte("{")), bytes.HasPrefix(text, []byte("[")):
 		return formatChrome, nil
 	case xspace.LooksLikeXSpace(head):
@@ -222,6 +230,12 @@ func sniff(head []byte, name string) (string, error) {
 		Msg:  fmt.Sprintf("offset 0x0: %s beginning % x, wanted XSpace (*.xplane.pb) or Trace Event JSON", kind, head[:min(16, len(head))]),
 		Hint: "layerscope reads .xplane.pb and .trace.json, plain or as .gz, .zst or .xz, and profile directories",
 	}
+}
+
+// looksLikeTable tells XProf's tables, which begin with their columns.
+func looksLikeTable(text []byte) bool {
+	text = bytes.TrimLeft(text, "[{ \t\r\n")
+	return bytes.HasPrefix(text, []byte(`"cols"`)) || bytes.HasPrefix(text, []byte(`"columns"`))
 }
 
 // isCache knows the files that XProf writes beside captures.
