@@ -22,6 +22,7 @@ type study struct {
 	ops      []opFacts      // by trace.OpID
 	programs []programFacts // by program index; the last is of ops without one
 	execs    [][]trace.Execution
+	mainName string // base name of the program with most op time
 	steps    []step // by start
 	rows     []row
 	rules    []Rule

@@ -136,12 +136,20 @@ func (s *study) judgeDevices() {
 	if limit == 0 {
 		limit = idleShare
 	}
+	idle, worst := 0, 0
 	for i := range s.out.Devices {
-		d := &s.out.Devices[i]
-		if share := ratio(d.Idle, d.Window); share > limit {
-			s.find("mostly-idle", trace.Warning, 1, "shares in this report are of op time, which idleness does not touch; open the window around the load to measure utilisation",
-				"%s: %.2f %% of the window is idle (%s of %s busy)", d.Name, 100*share, approx(d.Busy), approx(d.Window))
+		d, w := &s.out.Devices[i], &s.out.Devices[worst]
+		if ratio(d.Idle, d.Window) > limit {
+			idle++
 		}
+		if ratio(d.Idle, d.Window) > ratio(w.Idle, w.Window) {
+			worst = i
+		}
+	}
+	if idle > 0 {
+		d := &s.out.Devices[worst]
+		s.find("mostly-idle", trace.Warning, int64(idle), "shares in this report are of op time, which idleness does not touch; open the window around the load to measure utilisation",
+			"%d of %d devices: %.2f %% of the window of %s is idle (%s of %s busy)", idle, len(s.out.Devices), percent(d.Idle, d.Window), d.Name, approx(d.Busy), approx(d.Window))
 	}
 }
 

@@ -53,6 +53,9 @@ func (p *placement) measure(s *study) {
 // others.
 func (s *study) findLayers() error {
 	main := s.mainProgram()
+	if main >= 0 {
+		s.mainName = s.t.Programs[main].Name
+	}
 	var total Duration
 	for i := range s.programs {
 		total += s.programs[i].opTime
@@ -151,9 +154,8 @@ func (s *study) fell(candidates []placement, p *programFacts) string {
 func (s *study) combine(candidates []placement, p *programFacts) placement {
 	slices.SortStableFunc(candidates, func(a, b placement) int { return int(sign(b.layered - a.layered)) })
 	best := candidates[0]
-	if best.layered == 0 {
-		best.method, best.n = "none", 0
-		return best
+	if best.layered*2 < p.opTime || best.n < 2 {
+		return newPlacement("none") // layers on a minor part of the time mislead
 	}
 	for _, c := range candidates[1:] {
 		if c.n != best.n || c.layered == 0 {

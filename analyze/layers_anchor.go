@@ -38,7 +38,7 @@ func (s *study) byAnchor(p *programFacts) (placement, error) {
 	seq, once := s.mainOps(all)
 	beats := s.beats(seq, once)
 	n := countLayers(beats)
-	if n < 2 {
+	if n < 3 || variety(beats, n) < minVariety { // two of anything prove no pattern
 		return pl, nil
 	}
 	anchor := chooseAnchor(beats, n)
@@ -224,6 +224,21 @@ func countLayers(beats []*beat) int {
 		}
 	}
 	return best
+}
+
+// minVariety is how many kinds of op a layer has at least: two matrix products,
+// an attention and a norm.
+const minVariety = 4
+
+// variety counts the signatures that occur n times or a small multiple of it.
+func variety(beats []*beat, n int) int {
+	kinds := 0
+	for _, b := range beats {
+		if c := len(b.at); c >= n && c/n <= 4 && c%n <= 1 {
+			kinds++
+		}
+	}
+	return kinds
 }
 
 // chooseAnchor returns the group of exactly n ops to cut by.

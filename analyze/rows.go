@@ -93,7 +93,7 @@ func (s *study) outsideName(p *programFacts, id trace.OpID) string {
 			return part // a part of a layer, of which nothing says which: "QWen3Attention"
 		}
 	}
-	if name := s.match([]string{p.Name}, true); name != "" {
+	if name := s.match([]string{p.Name}, true); name != "" && p.Name != s.mainName {
 		return name
 	}
 	switch {
@@ -151,12 +151,13 @@ func stackOf(key string) string {
 func (s *study) describeMethod(main int) {
 	l := &s.out.Layers
 	l.Method, l.Why = "none", "no layer index in scopes, no layer parameters, no repeated anchor, no counted loop"
-	if main < 0 {
-		return
-	}
-	best := &s.programs[main]
+	var best *programFacts
 	for i := range s.programs {
-		if p := &s.programs[i]; p.index >= 0 && p.Name == best.Name && p.placed.layered > best.placed.layered {
+		p := &s.programs[i]
+		if main >= 0 && p.Name != s.programs[main].Name {
+			continue
+		}
+		if best == nil || p.placed.layered > best.placed.layered {
 			best = p
 		}
 	}

@@ -57,31 +57,50 @@ type trackTally struct {
 // order of tracks, whatever the scheduling.
 func tallyTracks(tracks []*trace.Track, ops int) ([]trackTally, error) {
 	out := make([]trackTally, len(tracks))
+	var pool sync.Pool // of dense tables, all zero: fresh memory costs more than the sums
 	err := eachTrack(tracks, func(i int, tr *trace.Track) error {
-		dense := make([]tally, ops)
-		ln, err := selfTimes(tr, func(buf []closed) {
-			if buf == nil {
-				clear(dense)
-			}
-			for k := range buf {
-				c := &buf[k]
-				dense[c.op].add(c)
-			}
-		})
-		if err != nil {
-			return err
+		dense, ok := pool.Get().(*denseTally)
+		if !ok {
+			dense = &denseTally{sums: make([]tally, ops)}
 		}
-		used := make(map[trace.OpID]*tally)
-		for op := range dense {
-			if dense[op].count > 0 {
-				t := dense[op]
-				used[trace.OpID(op)] = &t
-			}
-		}
-		out[i] = trackTally{track: tr, lane: ln, ops: used}
-		return nil
+		ln, err := selfTimes(tr, dense.add)
+		out[i] = trackTally{track: tr, lane: ln, ops: dense.take()}
+		pool.Put(dense)
+		return err
 	})
 	return out, err
+}
+
+// A denseTally sums by op in a table as long as the op table.
+type denseTally struct {
+	sums []tally
+	used []trace.OpID
+}
+
+func (d *denseTally) add(buf []closed) {
+	if buf == nil {
+		d.take()
+	}
+	for k := range buf {
+		c := &buf[k]
+		t := &d.sums[c.op]
+		if t.count == 0 {
+			d.used = append(d.used, c.op)
+		}
+		t.add(c)
+	}
+}
+
+// take returns the sums and clears the table.
+func (d *denseTally) take() map[trace.OpID]*tally {
+	out := make(map[trace.OpID]*tally, len(d.used))
+	for _, op := range d.used {
+		t := d.sums[op]
+		out[op] = &t
+		d.sums[op] = tally{}
+	}
+	d.used = d.used[:0]
+	return out
 }
 
 // eachTrack calls f for every track, largest first, on as many goroutines as

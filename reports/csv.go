@@ -4,6 +4,7 @@ package reports
 
 import (
 	"encoding/csv"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -12,38 +13,48 @@ import (
 	"github.com/layerscope/layerscope/internal/term/termtext"
 )
 
-// csvColumns head the CSV form of the report: one table for all sections. Cells
+// csvColumns heads the CSV form of the report: one table for all sections. Cells
 // that a row doesn't have are empty; times are integer picoseconds, shares
 // fractions of op time.
 var csvColumns = []string{
-	"section", "key", "index", "program", "category", "scope", "layer", "component", "source", "occurrences", "total_ps", "self_ps",
+	"input", "section", "key", "index", "program", "category", "scope", "layer", "component", "source", "occurrences", "total_ps", "self_ps",
 	"share_of_op_time", "wall_share_ps", "flops", "bytes", "bound_by", "n", "median_ps", "lo_ps", "hi_ps", "note",
+}
+
+// CSV writes reports of one kind as one table under one header: a row a layer,
+// component, op and so on, told apart by the first two columns.
+func CSV(w io.Writer, rs ...*Report) error {
+	c := &csvWriter{out: csv.NewWriter(w)}
+	for _, r := range rs {
+		if r.records == nil {
+			return fmt.Errorf("this report has no csv form")
+		}
+		c.input = csvText(r.title())
+		r.records(c)
+	}
+	c.out.Flush()
+	return c.out.Error()
 }
 
 // A csvWriter writes records, defusing text.
 type csvWriter struct {
 	out    *csv.Writer
+	input  string
 	header bool
-}
-
-func writeCSV(w io.Writer, records func(*csvWriter)) error {
-	c := &csvWriter{out: csv.NewWriter(w)}
-	records(c)
-	c.out.Flush()
-	return c.out.Error()
 }
 
 // write writes a record under its header, which is written once.
 func (c *csvWriter) write(columns []string, fields map[string]string) {
 	if !c.header {
 		c.header = true
-		c.out.Write(columns) //nolint:errcheck // the first error is kept; see writeCSV
+		c.out.Write(columns) // the first error is kept; see CSV
 	}
 	record := make([]string, len(columns))
 	for i, name := range columns {
 		record[i] = fields[name]
 	}
-	c.out.Write(record) //nolint:errcheck
+	record[0] = c.input
+	c.out.Write(record) // likewise
 }
 
 // csvText defuses a name for spreadsheets, which run cells that begin like a
@@ -140,7 +151,7 @@ func csvOp(o *analyze.Op) map[string]string {
 }
 
 func (r *Report) csvFindings(c *csvWriter) {
-	columns := []string{"severity", "code", "count", "message", "hint"}
+	columns := []string{"input", "severity", "code", "count", "message", "hint"}
 	for _, f := range r.findings() {
 		c.write(columns, map[string]string{
 			"severity": string(f.Severity), "code": csvText(f.Code), "count": integer(max(1, f.Count)), "message": csvText(f.Message), "hint": csvText(f.Hint),

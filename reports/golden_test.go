@@ -139,7 +139,7 @@ func TestGolden(t *testing.T) {
 			r, in, ch := New(c.a, c.opts), Inspect(c.a, c.opts), Check(c.a, c.opts)
 			add("report.txt", r, func(b *bytes.Buffer) error { return r.Text(b, Style{}) })
 			add("report.md", r, func(b *bytes.Buffer) error { return r.Markdown(b) })
-			add("report.csv", r, func(b *bytes.Buffer) error { return r.CSV(b) })
+			add("report.csv", r, func(b *bytes.Buffer) error { return CSV(b, r) })
 			add("inspect.txt", in, func(b *bytes.Buffer) error { return in.Text(b, Style{}) })
 			add("check.txt", ch, func(b *bytes.Buffer) error { return ch.Text(b, Style{}) })
 			golden(t, filepath.Join("testdata", "golden", c.name+".txtar"), txtar.Format(&ar))

@@ -167,7 +167,7 @@ func TestCSVSectionsAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := randomAnalysis(t)
 		var b bytes.Buffer
-		if err := New(a, Options{By: []string{"layer", "component", "category", "op", "program", "scope", "source"}}).CSV(&b); err != nil {
+		if err := CSV(&b, New(a, Options{By: []string{"layer", "component", "category", "op", "program", "scope", "source"}})); err != nil {
 			t.Fatal(err)
 		}
 		records, err := csv.NewReader(&b).ReadAll()
@@ -176,11 +176,11 @@ func TestCSVSectionsAddUp(t *testing.T) {
 		}
 		sums := make(map[string]analyze.Duration)
 		for _, rec := range records[1:] {
-			n, err := strconv.ParseInt(rec[11], 10, 64)
-			if err != nil || records[0][11] != "self_ps" {
+			n, err := strconv.ParseInt(rec[12], 10, 64)
+			if err != nil || records[0][12] != "self_ps" {
 				t.Fatalf("record %q: %v", rec, err)
 			}
-			sums[rec[0]] += analyze.Duration(n)
+			sums[rec[1]] += analyze.Duration(n)
 		}
 		for name, sum := range sums {
 			if sum != a.Layers.OpTime {

@@ -119,15 +119,6 @@ func (r *Report) Markdown(w io.Writer) error {
 // JSON writes the report as one document of docs/schema.
 func (r *Report) JSON(w io.Writer) error { return writeJSON(w, r.document()) }
 
-// CSV writes all sections as one table of base units: a row a layer, component,
-// op and so on, told apart by the first column.
-func (r *Report) CSV(w io.Writer) error {
-	if r.records == nil {
-		return fmt.Errorf("this report has no csv form")
-	}
-	return writeCSV(w, r.records)
-}
-
 // A section is one table of the report.
 type section struct {
 	name  string

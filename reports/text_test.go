@@ -24,7 +24,7 @@ func TestHostileNamesAreDefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r.records != nil {
-			if err := r.CSV(&csv); err != nil {
+			if err := CSV(&csv, r); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -132,7 +132,7 @@ func TestWriteErrorsArePassedOn(t *testing.T) {
 	full := errors.New("disk full")
 	r := New(model{layers: 2, steps: 2}.analysis(), Options{})
 	for name, err := range map[string]error{
-		"text": r.Text(failing{full}, Style{}), "markdown": r.Markdown(failing{full}), "csv": r.CSV(failing{full}), "json": r.JSON(failing{full}),
+		"text": r.Text(failing{full}, Style{}), "markdown": r.Markdown(failing{full}), "csv": CSV(failing{full}, r), "json": r.JSON(failing{full}),
 	} {
 		if !errors.Is(err, full) {
 			t.Errorf("%s: %v, want the writer's error", name, err)
@@ -146,7 +146,7 @@ func TestWritingTwiceIsTheSame(t *testing.T) {
 	for name, write := range map[string]func(*bytes.Buffer) error{
 		"text":     func(b *bytes.Buffer) error { return r.Text(b, Style{}) },
 		"markdown": func(b *bytes.Buffer) error { return r.Markdown(b) },
-		"csv":      func(b *bytes.Buffer) error { return r.CSV(b) },
+		"csv":      func(b *bytes.Buffer) error { return CSV(b, r) },
 		"json":     func(b *bytes.Buffer) error { return r.JSON(b) },
 	} {
 		var one, two bytes.Buffer

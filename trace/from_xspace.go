@@ -28,10 +28,9 @@ type xspaceReader struct {
 	base int64 // ns subtracted from line timestamps
 	opts Options
 
-	programs map[uint64]int    // by program id
-	hlo      map[int][]byte    // HloProto of a program
-	scopes   map[uint32]string // of GPU command buffers
-	lines    []xspaceLine      // with times, for the end of the capture
+	programs map[uint64]int // by program id
+	hlo      map[int][]byte // HloProto of a program
+	devices  int            // device planes with op lines
 }
 
 // fromXSpace adds the planes of an XSpace to t. Events stay in r.

@@ -29,6 +29,12 @@ func (x *xspaceReader) device(pl *xspace.Plane) error {
 	}
 	index := len(x.t.Devices)
 	x.t.Devices = append(x.t.Devices, dev)
+	for _, ln := range pl.Lines {
+		if k := lineKind(ln); k == Ops || strings.HasPrefix(ln.Name, "Stream #") {
+			x.devices++
+			break
+		}
+	}
 	if dev.Kind == "gpu" {
 		return x.gpu(pl, index)
 	}

@@ -38,7 +38,7 @@ func (x *xspaceReader) hostPlane(pl *xspace.Plane) error {
 		name, display := pl.EventName(i)
 		return Op{Name: firstOf(display, name), Program: -1}
 	})
-	h := &hostReader{x: x, pl: pl, first: first, n: n, ops: map[cpuKey]OpID{}, tracks: map[laneKey]*columns{}, runs: map[runKey]*Execution{}}
+	h := &hostReader{launches: x.devices > 0, x: x, pl: pl, first: first, n: n, ops: map[cpuKey]OpID{}, tracks: map[laneKey]*columns{}, runs: map[runKey]*Execution{}}
 	for _, ln := range pl.Lines {
 		src := xspaceLine{line: ln, first: first, n: n, agg: -1, opts: xspace.ScanOptions{BaseNs: x.base}}
 		x.t.Tracks = append(x.t.Tracks, &Track{Name: ln.Name, Kind: Host, Device: -1, Host: x.host, Bytes: ln.Bytes, source: src})
@@ -66,7 +66,10 @@ type hostReader struct {
 	tracks map[laneKey]*columns
 	order  []laneKey
 	runs   map[runKey]*Execution
-	names  []string // of compile events by metadata index, "" for others
+	// launches says that the host's op events start work on a device that the
+	// capture has: they are not the work.
+	launches bool
+	names    []string // of compile events by metadata index, "" for others
 
 	compiles, backends []Compile
 }
@@ -118,7 +121,9 @@ func (h *hostReader) read(line int, ln *xspace.Line) error {
 		for i, m := range b.Meta {
 			switch {
 			case b.Values[hostOp].Kind[i] != xspace.NoValue:
-				h.op(line, b, i, m)
+				if !h.launches {
+					h.op(line, b, i, m)
+				}
 			case b.Values[hostRoot].Kind[i] != xspace.NoValue && b.Values[hostStep].Kind[i] != xspace.NoValue:
 				name, _ := h.pl.EventName(m)
 				h.x.t.Steps = append(h.x.t.Steps, Step{

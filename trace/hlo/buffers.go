@@ -106,6 +106,9 @@ func (r *reader) bufferAssignment(b []byte, a *BufferAssignment) error {
 			continue
 		}
 		var err error
+		if len(a.Buffers)+len(a.Allocations)+len(a.Traces) >= maxTable {
+			return r.fail(m.val, "fields", errTable)
+		}
 		switch m.num {
 		case 1:
 			var l LogicalBuffer
@@ -197,6 +200,9 @@ func (r *reader) allocation(b []byte, a *Allocation) error {
 			if d.err != nil {
 				return d.err
 			}
+			if r.parts++; r.parts > maxTable {
+				return errTable
+			}
 			a.Assigned = append(a.Assigned, s)
 		case 11:
 			a.Tuple = m.int() != 0
@@ -232,6 +238,9 @@ func (r *reader) heapTrace(b []byte, t *HeapTrace) error {
 			}
 			if d.err != nil {
 				return d.err
+			}
+			if r.parts++; r.parts > maxTable {
+				return errTable
 			}
 			t.Events = append(t.Events, e)
 		}

@@ -2,6 +2,8 @@
 
 package hlo
 
+import "fmt"
+
 // Frame is one line of the user's Python stack.
 type Frame struct {
 	File, Function string
@@ -19,6 +21,8 @@ type frameTable struct {
 type location struct{ file, function, line, column int32 }
 
 type stackFrame struct{ location, parent int32 }
+
+var errTable = fmt.Errorf("table of more than %d entries", maxTable)
 
 // maxStack bounds a stack: a damaged table can make a ring of frames.
 const maxStack = 256
@@ -82,6 +86,9 @@ func (r *reader) frameIndex(b []byte) error {
 			if f.err != nil {
 				return r.fail(f.b, "stack frame index", f.err)
 			}
+		}
+		if max(len(t.files), len(t.functions), len(t.locations), len(t.frames)) >= maxTable {
+			return r.fail(m.val, "stack frame index", errTable)
 		}
 		switch m.num {
 		case 1:

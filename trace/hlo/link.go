@@ -142,7 +142,7 @@ func (r *reader) schedule(b []byte, byID map[int64]*Computation) error {
 		r.ops = r.ops[:0]
 		s := message{b: seq}
 		for s.next() {
-			if s.num == 1 {
+			if s.num == 1 && len(s.val) <= 10*len(c.Instructions) {
 				r.ops = s.ints(r.ops)
 			}
 		}

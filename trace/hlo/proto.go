@@ -11,16 +11,22 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Limits of what a module may hold. The largest modules seen have 13,000
-// instructions; the limit keeps a hostile file of tiny messages small.
+// Limits of what a module may hold, so that a hostile file of tiny messages
+// does not become a hundred times its size in memory.
 const (
-	maxInstructions = 1 << 20
-	maxComputations = 1 << 20
-	maxShapeDepth   = 32
-	maxShapeParts   = 1 << 20
-	maxRank         = 1024 // values of one dimension list
-	minInstruction  = 8    // bytes: name, opcode and id cannot be shorter
+	maxShapeDepth  = 32
+	maxShapeParts  = 1 << 20
+	maxRank        = 1024    // values of one dimension list
+	maxTable       = 1 << 20 // entries of a stack frame or buffer table
+	minInstruction = 12      // bytes: name, opcode, shape and id need more
 )
+
+// maxInstructions returns the most instructions, or computations, of a module
+// of n bytes. Real modules take 130 to 230 bytes an instruction.
+func maxInstructions(n int) int { return max(1<<18, n/128) }
+
+// maxEdges returns the most operands and called computations.
+func maxEdges(n int) int { return max(1<<20, n/16) }
 
 var errNotModule = errors.New("no HloModuleProto, HloProto, HloSnapshot or HloModuleProtoWithConfig")
 
@@ -177,8 +183,8 @@ func (r *reader) count(b []byte) (comps, total int, err error) {
 		if c.err != nil {
 			return 0, 0, r.fail(c.b, fmt.Sprintf("computation %d", comps-1), c.err)
 		}
-		if total > maxInstructions || comps > maxComputations {
-			return 0, 0, fmt.Errorf("hlo: offset %#x: more than %d instructions", r.at(m.val), maxInstructions)
+		if most := maxInstructions(len(r.base)); total > most || comps > most {
+			return 0, 0, fmt.Errorf("hlo: offset %#x: more than %d instructions or computations", r.at(m.val), most)
 		}
 	}
 	if m.err != nil {

@@ -52,9 +52,9 @@ func (r *reader) instruction(b []byte, in *Instruction, seen *lookup) error {
 		case 35:
 			in.ID = m.int()
 		case 36:
-			ops = m.ints(ops)
+			ops, err = r.idList(&m, ops)
 		case 38:
-			called = m.ints(called)
+			called, err = r.idList(&m, called)
 		case 43:
 			in.BackendConfig = r.text2(&m)
 		case 50:
@@ -84,9 +84,9 @@ func (r *reader) instruction(b []byte, in *Instruction, seen *lookup) error {
 func (in *Instruction) finish(param, tuple int64, groups [2]int64) {
 	switch in.Opcode {
 	case "parameter":
-		in.Parameter = int(max(0, min(param, maxInstructions)))
+		in.Parameter = int(max(0, min(param, maxTable)))
 	case "get-tuple-element":
-		in.TupleIndex = int(max(0, min(tuple, maxInstructions)))
+		in.TupleIndex = int(max(0, min(tuple, maxTable)))
 	}
 	if in.Conv != nil {
 		in.Conv.FeatureGroupCount, in.Conv.BatchGroupCount = max(1, groups[0]), max(1, groups[1])

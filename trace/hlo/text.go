@@ -31,7 +31,8 @@ type textParser struct {
 	shapes map[string]*Shape
 	comps  map[string]*Computation
 	calls  []textCalls
-	total  int
+	total  int // instructions so far
+	edges  int // operands so far
 
 	operands []operandText
 	missing  *Instruction
@@ -122,14 +123,17 @@ func (p *textParser) computation(header string) error {
 }
 
 func (p *textParser) addInstruction(c *Computation, stmt string, seen map[string]*Instruction) error {
-	if p.total++; p.total > maxInstructions {
-		return fmt.Errorf("more than %d instructions", maxInstructions)
+	if p.total++; p.total > maxInstructions(len(p.s)) {
+		return fmt.Errorf("more than %d instructions", maxInstructions(len(p.s)))
 	}
 	in, names, root, err := p.instruction(stmt)
 	if err != nil {
 		return err
 	}
 	in.Parent, in.index = c, int32(len(c.Instructions))
+	if len(p.operands) > 0 {
+		in.Operands = make([]*Instruction, 0, len(p.operands))
+	}
 	for i := range p.operands {
 		o := seen[p.operands[i].name]
 		if o == nil {

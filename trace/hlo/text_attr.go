@@ -44,7 +44,7 @@ func (p *textParser) attributes(in *Instruction, s string) []string {
 			batch = number(val)
 		case "index":
 			if in.Opcode == "get-tuple-element" {
-				in.TupleIndex = int(max(0, min(number(val), maxInstructions)))
+				in.TupleIndex = int(max(0, min(number(val), maxTable)))
 			}
 		case "direction":
 			in.Direction = val

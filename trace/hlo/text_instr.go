@@ -22,6 +22,7 @@ func ParseInstruction(line string) (*Instruction, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hlo: %w", err)
 	}
+	in.Operands = make([]*Instruction, 0, len(p.operands))
 	for _, o := range p.operands {
 		in.Operands = append(in.Operands, &Instruction{Name: o.name, Shape: o.shape, Parameter: -1, TupleIndex: -1})
 	}
@@ -86,7 +87,7 @@ func (p *textParser) arguments(in *Instruction, s string) error {
 	switch in.Opcode {
 	case "parameter":
 		n, err := strconv.Atoi(strings.TrimSpace(s))
-		if err != nil || n < 0 || n > maxInstructions {
+		if err != nil || n < 0 || n > maxTable {
 			return fmt.Errorf("parameter number %q", cut(s))
 		}
 		in.Parameter = n
@@ -105,6 +106,9 @@ func (p *textParser) arguments(in *Instruction, s string) error {
 		s = rest
 		if arg = strings.TrimSpace(stripComments(arg)); arg == "" {
 			continue
+		}
+		if p.edges++; p.edges > maxEdges(len(p.s)) {
+			return fmt.Errorf("more than %d operands", maxEdges(len(p.s)))
 		}
 		o := operandText{name: arg, shape: noShape}
 		if i := strings.LastIndexByte(arg, ' '); i >= 0 {

@@ -102,6 +102,7 @@ type reader struct {
 	ops    []int64           // the operand ids under way
 	shapes map[string]*Shape // by the ShapeProto's bytes
 	parts  int               // tuple parts so far
+	edges  int               // operands and calls so far
 
 	calls   []pendingCalls
 	missing *Instruction // stands for every operand that is not there
@@ -128,8 +129,29 @@ func (r *reader) list(m *message, old []int64) []int64 {
 	if len(old) >= maxRank {
 		return old
 	}
+	if len(m.val) > maxRank && m.bytes() {
+		return old // no dimension list: drop it unread
+	}
 	r.tmp = m.ints(append(r.tmp[:0], old...))
 	return r.keep(r.tmp[:min(len(r.tmp), maxRank)])
+}
+
+// idList reads a repeated id field of operands or calls, within the module's
+// limit on both.
+func (r *reader) idList(m *message, dst []int64) ([]int64, error) {
+	n := 1
+	if m.bytes() {
+		n = 0
+		for _, c := range m.val {
+			if c < 0x80 {
+				n++
+			}
+		}
+	}
+	if r.edges += n; r.edges > maxEdges(len(r.base)) {
+		return dst, fmt.Errorf("more than %d operands and calls", maxEdges(len(r.base)))
+	}
+	return m.ints(dst), nil
 }
 
 // keep copies a temporary list into the slab.

@@ -109,7 +109,8 @@ func (m *matcher) split(s string, plain bool) iter.Seq[span] {
 				continue
 			}
 			if tok.LStrip {
-				start = max(spaceStart(s[:start]), done)
+				from := min(done, start) // an rstrip before may reach past start
+				start = max(from+spaceStart(s[from:start]), done)
 			}
 			if tok.RStrip {
 				end = run(s, end, space)

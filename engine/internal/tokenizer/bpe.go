@@ -21,7 +21,8 @@ type bpe struct {
 	useFallback  bool
 	unk          int32 // -1: characters without a symbol are dropped
 	fuseUnk      bool
-	ignoreMerges bool // a word that is a token is that token
+	ignoreMerges bool   // a word that is a token is that token
+	cut          string // a mark before which words may be cut; "" for none
 	cache        wordCache
 }
 
@@ -29,8 +30,51 @@ type bpe struct {
 // less to merge again than to hold.
 const maxCachedWord = 48
 
-// appendIDs appends the ids of one word.
+// appendIDs appends the ids of one word of the splitters. SentencePiece
+// vocabularies have no splitter, so the word is the whole text; it is cut
+// before each mark that follows something else where no merge reaches across.
+//
+// Note: without the cut, 17 kB of prose went at 1.3 million tokens a second
+// instead of 25: the heap is large and the cache never hits.
 func (m *bpe) appendIDs(sc *scratch, word string, ids []int32) []int32 {
+	if m.cut == "" {
+		return m.appendWord(sc, word, ids)
+	}
+	for len(word) > 0 {
+		end := 0
+		for strings.HasPrefix(word[end:], m.cut) {
+			end += len(m.cut)
+		}
+		if n := strings.Index(word[end:], m.cut); n >= 0 {
+			end += n
+		} else {
+			end = len(word)
+		}
+		ids = m.appendWord(sc, word[:end], ids)
+		word = word[end:]
+	}
+	return ids
+}
+
+// allowCut sets the mark to cut before, if the vocabulary has it and no merge
+// joins something else with a mark behind it.
+func (m *bpe) allowCut(mark string, tokens []string) {
+	if _, ok := m.vocab[mark]; !ok || m.ignoreMerges {
+		return
+	}
+	for _, key := range m.merges.keys {
+		if key == 0 {
+			continue
+		}
+		left, right := tokens[(key-1)>>32], tokens[uint32(key-1)]
+		if strings.HasPrefix(right, mark) && !strings.HasSuffix(left, mark) {
+			return
+		}
+	}
+	m.cut = mark
+}
+
+func (m *bpe) appendWord(sc *scratch, word string, ids []int32) []int32 {
 	if len(word) > maxCachedWord {
 		return append(ids, m.encode(sc, word)...)
 	}

@@ -49,6 +49,7 @@ func ParseLlama2C(name string, data []byte) (*Tokenizer, error) {
 		m.fallback[b] = int32(id)
 	}
 	m.mergesFromScores(tk.tokens, scores)
+	m.allowCut(" ", tk.tokens)
 	return tk, nil
 }
 

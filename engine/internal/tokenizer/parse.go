@@ -136,7 +136,11 @@ func (tk *Tokenizer) readModel(s *scanner, parts map[string]part) error {
 		m.unk, tk.special.Unk = id, id
 	}
 	m.fillBytes()
-	return m.readMerges(s, p, in["merges"])
+	if err := m.readMerges(s, p, in["merges"]); err != nil {
+		return err
+	}
+	m.allowCut("▁", tk.tokens)
+	return nil
 }
 
 // modelFields decodes the small values and refuses what changes the result.

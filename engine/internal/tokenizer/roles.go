@@ -70,10 +70,14 @@ func (tk *Tokenizer) readDecoder(s *scanner, parts map[string]part) error {
 	if err != nil {
 		return err
 	}
+	var grown growth
 	for _, c := range comps {
 		step, err := s.decodeStep(p, c)
 		if err != nil {
 			return err
+		}
+		if r, ok := step.(replaceDecode); ok && !grown.add(r.old, r.with) {
+			return s.at(p.offset, "decoders that can make a text %d times longer, wanted at most %d", grown, maxGrowth)
 		}
 		tk.dec = append(tk.dec, step)
 	}

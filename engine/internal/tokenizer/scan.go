@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// scanner walks a JSON text of tens of megabytes once, so that a vocabulary of
-// 260,000 tokens loads in a fraction of a second and every error has its
-// offset. Small sections are handed to encoding/json.
+// scanner walks a JSON text of tens of megabytes, so that every error has its
+// offset and a vocabulary is checked as it is read. Small sections are handed
+// to encoding/json.
 //
-// Note: json.Unmarshal into a map of the whole file took 3.6 times as long on
-// an 11 MB tokenizer.json.
+// Note: it is not there for speed. Reading an 11 MB file with all its checks
+// takes as long as json.Unmarshal into plain maps (0.12 s).
 type scanner struct {
 	name string
 	data []byte

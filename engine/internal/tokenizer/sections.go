@@ -71,6 +71,9 @@ func (s *scanner) flattenInto(out []component, offset int, raw []byte, list func
 		return nil, err
 	}
 	if c.Type != "Sequence" {
+		if len(out) == maxSteps {
+			return nil, s.at(offset, "more than %d steps in a sequence", maxSteps)
+		}
 		return append(out, c), nil
 	}
 	var err error
@@ -80,6 +83,25 @@ func (s *scanner) flattenInto(out []component, offset int, raw []byte, list func
 		}
 	}
 	return out, nil
+}
+
+// Bounds on what a section may hold: no tokenizer in use comes near them.
+const (
+	maxSteps   = 32
+	maxPrepend = 64 // bytes
+)
+
+// maxGrowth bounds how many times longer the replacements of a file may make a
+// text: a dozen of them that double it would eat the memory.
+const maxGrowth = 64
+
+// growth tracks the replacements of a section.
+type growth int
+
+// add counts one replacement and tells whether the bound is kept.
+func (g *growth) add(old, with string) bool {
+	*g = max(*g, 1) * growth(max(1, (len(with)+len(old)-1)/len(old)))
+	return *g <= maxGrowth
 }
 
 var unicodeForms = map[string]norm.Form{
@@ -92,12 +114,16 @@ func (tk *Tokenizer) readNormalizer(s *scanner, parts map[string]part) error {
 	if err != nil {
 		return err
 	}
+	var grown growth
 	for _, c := range comps {
 		form, isForm := unicodeForms[c.Type]
 		switch {
 		case isForm:
 			tk.norm = append(tk.norm, unicodeNormalizer(form))
 		case c.Type == "Prepend":
+			if len(c.Prepend) > maxPrepend {
+				return s.at(p.offset, "normalizer Prepend of %d bytes, wanted at most %d", len(c.Prepend), maxPrepend)
+			}
 			tk.norm = append(tk.norm, prependNormalizer(c.Prepend))
 		case c.Type == "Strip":
 			tk.norm = append(tk.norm, stripNormalizer(c.StripLeft, c.StripRight))
@@ -105,6 +131,9 @@ func (tk *Tokenizer) readNormalizer(s *scanner, parts map[string]part) error {
 			old, err := s.literalPattern(p, c, "normalizer")
 			if err != nil {
 				return err
+			}
+			if !grown.add(old, c.Content) {
+				return s.at(p.offset, "normalizers that can make a text %d times longer, wanted at most %d", grown, maxGrowth)
 			}
 			tk.norm = append(tk.norm, replaceNormalizer(old, c.Content))
 		default:
@@ -132,7 +161,14 @@ func (tk *Tokenizer) readPreTokenizer(s *scanner, parts map[string]part) error {
 	if err != nil {
 		return err
 	}
+	marks := 0
 	for _, c := range comps {
+		if c.Type == "Metaspace" {
+			marks++
+		}
+		if marks > 1 {
+			return s.unsupported(p, "pre-tokenizer", "with two Metaspace", "one Metaspace")
+		}
 		if tk.model.byteLevel {
 			return s.unsupported(p, "pre-tokenizer", fmt.Sprintf("%q after ByteLevel", c.Type), "ByteLevel as the last one")
 		}
@@ -152,7 +188,7 @@ func (tk *Tokenizer) readPreTokenizer(s *scanner, parts map[string]part) error {
 func (tk *Tokenizer) preTokenizer(s *scanner, p part, c component) (splitter, error) {
 	switch c.Type {
 	case "ByteLevel":
-		tk.model.byteLevel = true
+		tk.model.byteLevel, tk.model.cut = true, "" // marks are text here
 		useRegex := c.UseRegex == nil || *c.UseRegex
 		switch addSpace := c.AddPrefixSpace != nil && *c.AddPrefixSpace; {
 		case addSpace && useRegex:

@@ -57,7 +57,7 @@ func (sc *scanner) slowEvent(raw []byte) {
 	sc.cols.flags[k] = 0
 	if !sc.slowStats(raw, k) {
 		for i := range sc.opts.Want {
-			sc.cols.values[i].Kind[k] = NoValue
+			sc.vals[i].Kind[k] = NoValue
 		}
 		sc.problem(CodeEvent, "a stat of an event does not parse: the event is left out")
 		return
@@ -65,7 +65,7 @@ func (sc *scanner) slowEvent(raw []byte) {
 	if ev.aggregated {
 		sc.aggregated(k, ev.occurrences)
 	} else if sc.aggr {
-		sc.cols.occ[k] = 0
+		sc.occ[k] = 0
 	}
 	sc.k++
 }
@@ -73,13 +73,13 @@ func (sc *scanner) slowEvent(raw []byte) {
 // aggregated notes that event k stands for n occurrences.
 func (sc *scanner) aggregated(k int, n int64) {
 	if !sc.aggr {
-		if len(sc.cols.occ) < len(sc.cols.meta) {
-			sc.cols.occ = make([]int64, len(sc.cols.meta))
+		if sc.occ == nil {
+			sc.occ = make([]int64, maxBatch)
 		}
-		clear(sc.cols.occ)
+		clear(sc.occ)
 		sc.aggr = true
 	}
-	sc.cols.occ[k] = n
+	sc.occ[k] = n
 	sc.cols.flags[k] |= Aggregated
 }
 
@@ -133,7 +133,7 @@ func (sc *scanner) take(role statRole, rs rawStat, k int, pair *devicePair) (fil
 	if c == 0 || rs.kind == NoValue {
 		return filled
 	}
-	col := &sc.cols.values[c-1]
+	col := &sc.vals[c-1]
 	if col.Kind[k] != NoValue {
 		return filled
 	}

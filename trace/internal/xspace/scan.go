@@ -25,7 +25,8 @@ type ScanOptions struct {
 	// is jumped over once its id, times and wanted stats are known, which is the
 	// same for all that protobuf libraries write.
 	Strict bool
-	// BatchEvents is how many events a batch holds at most; 0 means 4096.
+	// BatchEvents is how many events a batch holds at most; 0 means 4096, which is
+	// also the largest.
 	BatchEvents int
 	// WindowBytes is how much of the file is in memory at a time; 0 means 256 KiB.
 	// Larger events enlarge it.

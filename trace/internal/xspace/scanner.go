@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	defaultBatch  = 4096
+	maxBatch      = 4096 // events, a power of two
 	defaultWindow = 256 << 10
 	// maxEventBytes bounds the window: a larger event is skipped.
 	maxEventBytes = 64 << 20
@@ -32,7 +32,9 @@ type scanner struct {
 	ts   int64 // ps that the section's offsets count from
 
 	b     Batch
-	cols  columns
+	cols  *columns
+	occ   []int64
+	vals  []Column
 	k     int   // events in the batch
 	size  int   // events the batch may hold
 	total int64 // events in the batches before
@@ -50,12 +52,12 @@ type scanner struct {
 }
 
 // columns own the memory of a batch.
+//
+// Note: four slices cost the hot loop a spilled register each.
 type columns struct {
-	meta       []uint32
-	start, dur []int64
-	flags      []Flag
-	occ        []int64
-	values     []Column
+	meta       [maxBatch]uint32
+	start, dur [maxBatch]int64
+	flags      [maxBatch]Flag
 }
 
 // scanners is the free list: at most as many as ever ran at once, at most 16.
@@ -69,12 +71,15 @@ var scanners struct {
 
 func newScanner(ln *Line, opts *ScanOptions) *scanner {
 	scanners.mu.Lock()
-	sc := &scanner{}
+	var sc *scanner
 	if n := len(scanners.free); n > 0 {
 		sc = scanners.free[n-1]
 		scanners.free = scanners.free[:n-1]
 	}
 	scanners.mu.Unlock()
+	if sc == nil {
+		sc = &scanner{cols: &columns{}}
+	}
 	sc.ln, sc.pl, sc.opts, sc.mode = ln, ln.pl, opts, modePlain
 	sc.k, sc.total, sc.held, sc.aggr, sc.stopped = 0, 0, false, false, false
 	window := opts.WindowBytes
@@ -88,18 +93,19 @@ func newScanner(ln *Line, opts *ScanOptions) *scanner {
 // batch prepares the columns.
 func (sc *scanner) batch() {
 	sc.size = sc.opts.BatchEvents
-	if sc.size <= 0 {
-		sc.size = defaultBatch
+	if sc.size <= 0 || sc.size > maxBatch {
+		sc.size = maxBatch
 	}
-	sc.size = int(min(int64(sc.size), sc.ln.Bytes/2+1)) // an event has two bytes at least
-	sc.cols.reserve(sc.size, len(sc.opts.Want))
+	for len(sc.vals) < len(sc.opts.Want) {
+		sc.vals = append(sc.vals, Column{make([]Kind, maxBatch), make([]uint64, maxBatch)})
+	}
 	sc.clear(sc.size)
 }
 
 // clear makes the first n events of the batch carry no wanted stat.
 func (sc *scanner) clear(n int) {
 	for i := range sc.opts.Want {
-		clear(sc.cols.values[i].Kind[:n])
+		clear(sc.vals[i].Kind[:n])
 	}
 }
 
@@ -108,16 +114,6 @@ func (sc *scanner) reserve(n int) {
 	sc.room, sc.pos, sc.n, sc.base = n, 0, 0, 0
 	if len(sc.win) < n+padding {
 		sc.win = make([]byte, n+padding)
-	}
-}
-
-func (cs *columns) reserve(n, want int) {
-	if len(cs.meta) < n {
-		*cs = columns{meta: make([]uint32, n), start: make([]int64, n), dur: make([]int64, n), flags: make([]Flag, n)}
-	}
-	n = len(cs.meta)
-	for len(cs.values) < want {
-		cs.values = append(cs.values, Column{make([]Kind, n), make([]uint64, n)})
 	}
 }
 
@@ -188,11 +184,11 @@ func (sc *scanner) flush(yield func(*Batch) bool) bool {
 	b.Meta, b.Start, b.Dur, b.Flags = sc.cols.meta[:k], sc.cols.start[:k], sc.cols.dur[:k], sc.cols.flags[:k]
 	b.Occurrences = nil
 	if sc.aggr {
-		b.Occurrences = sc.cols.occ[:k]
+		b.Occurrences = sc.occ[:k]
 	}
 	b.Values = b.Values[:0]
 	for i := range sc.opts.Want {
-		c := sc.cols.values[i]
+		c := sc.vals[i]
 		b.Values = append(b.Values, Column{c.Kind[:k], c.Bits[:k]})
 	}
 	sc.total += int64(k)

@@ -1,0 +1,2 @@
+package stats
+var knobK, knobL = 1.0, 0.5
