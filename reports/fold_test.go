@@ -81,6 +81,22 @@ func TestFoldedExtremes(t *testing.T) {
 	}
 }
 
+func TestMemberNotes(t *testing.T) {
+	layers := []*analyze.Layer{{Key: "layer_0", Note: "warm-up"}, {Key: "layer_1"}, {Key: "layer_2", Note: "shared"}, {Key: "layer_3", Note: "shared"}}
+	if got, want := memberNotes(layers), "layer_0: warm-up; layer_2, layer_3: shared"; got != want {
+		t.Errorf("notes %q, want %q", got, want)
+	}
+	for range 3 {
+		layers = append(layers, &analyze.Layer{Key: "x", Note: "shared"})
+	}
+	if got, want := memberNotes(layers), "layer_0: warm-up; 5 of them: shared"; got != want {
+		t.Errorf("notes %q, want %q", got, want)
+	}
+	if got := memberNotes(layers[1:2]); got != "" {
+		t.Errorf("notes of a layer without any: %q", got)
+	}
+}
+
 func TestFoldOps(t *testing.T) {
 	a := model{layers: 3, steps: 2}.analysis()
 	// A fourth op of layer_1 looks like its attention but moves other bytes.

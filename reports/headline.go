@@ -4,6 +4,7 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -142,24 +143,23 @@ func (r *Report) outlierSentence() string {
 	return s + "."
 }
 
-// trustSentence counts the findings that put the numbers in doubt.
+// trustSentence names the findings that put the numbers in doubt.
 func (r *Report) trustSentence() string {
-	var errors, warnings int
-	for i := range r.a.Findings {
-		switch r.a.Findings[i].Severity {
-		case "error":
-			errors++
-		case "warning":
-			warnings++
+	codes := map[string][]string{}
+	for _, f := range r.findings() {
+		s := string(f.Severity)
+		if !slices.Contains(codes[s], f.Code) {
+			codes[s] = append(codes[s], f.Code)
 		}
 	}
+	errors, warnings := strings.Join(codes["error"], ", "), strings.Join(codes["warning"], ", ")
 	switch {
-	case errors > 0 && warnings > 0:
-		return fmt.Sprintf("Do not trust this capture before reading the findings: %s, %s.", plural(errors, "error"), plural(warnings, "warning"))
-	case errors > 0:
-		return fmt.Sprintf("Do not trust this capture before reading the findings: %s.", plural(errors, "error"))
-	case warnings > 0:
-		return fmt.Sprintf("%s below under findings.", plural(warnings, "warning"))
+	case errors != "" && warnings != "":
+		return fmt.Sprintf("Do not trust this capture before reading the findings: %s; warnings: %s.", errors, warnings)
+	case errors != "":
+		return fmt.Sprintf("Do not trust this capture before reading the findings: %s.", errors)
+	case warnings != "":
+		return fmt.Sprintf("Warnings, see findings: %s.", warnings)
 	}
 	return ""
 }

@@ -71,7 +71,7 @@ func (r *Report) windowFact() string {
 	}
 	s := fmt.Sprintf("%s: busy %s, idle %s = %s of window", duration(window), duration(busy), duration(idle), percent(share(idle, window)))
 	if len(a.Devices) > 1 {
-		s = fmt.Sprintf("%s (windows of %d devices together %s)", duration(a.Capture.Window), len(a.Devices), s)
+		s = fmt.Sprintf("%d devices together %s", len(a.Devices), s)
 	}
 	return s + "; op time " + duration(r.opTime)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	nameWidth  = 36 // of op names in text and Markdown
+	nameWidth  = 44 // of op names in text and Markdown
 	scopeWidth = 56
 )
 
@@ -73,10 +73,12 @@ func newLayerTable(r *Report) *layerTable {
 	for i := range r.a.Devices {
 		t.busy += r.a.Devices[i].Busy
 	}
+	var overlap analyze.Duration
 	for i := range r.a.Layers.Rows {
 		l := &r.a.Layers.Rows[i]
 		t.back = t.back || l.Backward != 0 || l.Recompute != 0
-		t.wall = t.wall || l.WallShare != 0 && l.WallShare != l.Self
+		overlap += max(l.Self-l.WallShare, l.WallShare-l.Self)
+		t.wall = t.wall || l.WallShare != 0
 		if s := &l.Samples; s.N > 0 {
 			t.sampled = true
 			t.most = max(t.most, s.N)
@@ -88,6 +90,7 @@ func newLayerTable(r *Report) *layerTable {
 			}
 		}
 	}
+	t.wall = t.wall && overlap*200 > r.opTime // half a percent is worth a column
 	t.tab = tab{columns: []texttab.Column{
 		{Header: "layer", Code: true, Elide: true},
 		{Header: "self", Unit: quantity.Time},
@@ -144,7 +147,35 @@ func (t *layerTable) group(g *layerGroup) {
 	sum.Samples = g.median().Samples
 	sum.Note = fmt.Sprintf("each: min %s, median %s, max %s", each(g.least()), each(g.median()), each(g.most()))
 	t.layer(g.label, &sum)
+	if note := memberNotes(g.layers); note != "" {
+		row := t.tab.rows[len(t.tab.rows)-1]
+		row.Cells[0] = row.Cells[0].Note(t.tab.note(note))
+	}
 	t.folded = true
+}
+
+// memberNotes gathers the notes of a fold's members: "layer_0: …; layer_5: …".
+func memberNotes(layers []*analyze.Layer) string {
+	var order []string
+	keys := make(map[string][]string)
+	for _, l := range layers {
+		if l.Note == "" {
+			continue
+		}
+		if len(keys[l.Note]) == 0 {
+			order = append(order, l.Note)
+		}
+		keys[l.Note] = append(keys[l.Note], l.Key)
+	}
+	var parts []string
+	for _, note := range order {
+		who := strings.Join(keys[note], ", ")
+		if n := len(keys[note]); n > 3 {
+			who = fmt.Sprintf("%d of them", n)
+		}
+		parts = append(parts, who+": "+note)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // each writes what a member of a fold takes, and its name.
@@ -172,8 +203,11 @@ func (t *layerTable) layer(label string, l *analyze.Layer) {
 	if t.back && l.Self > 0 {
 		cells[7], cells[8], cells[9] = fraction(l.Forward, l.Self), fraction(l.Backward, l.Self), fraction(l.Recompute, l.Self)
 	}
-	cells[10], cells[11] = rateCell(l.FLOPs, l.Self), rateCell(l.Bytes, l.Self)
+	cells[10], cells[11] = t.r.rates(&t.tab, l.FLOPs, l.Bytes, l.Self)
 	cells[12] = texttab.Text(t.remark(l))
+	if l.Note != "" && !t.short(l) {
+		cells[0] = cells[0].Note(t.tab.note(l.Note))
+	}
 	if t.outlier(l.Key) != nil {
 		for i := range cells {
 			if cells[i] != (texttab.Cell{}) {
@@ -205,7 +239,7 @@ func (t *layerTable) remark(l *analyze.Layer) string {
 			parts = append(parts, o.Note)
 		}
 	}
-	if l.Note != "" {
+	if l.Note != "" && t.short(l) {
 		parts = append(parts, l.Note)
 	}
 	if l.Mixed*20 > l.Self {
@@ -213,6 +247,9 @@ func (t *layerTable) remark(l *analyze.Layer) string {
 	}
 	return strings.Join(parts, "; ")
 }
+
+// short reports whether a row's note fits beside it; others go under the table.
+func (t *layerTable) short(l *analyze.Layer) bool { return l.Key == "" || len(l.Note) <= 40 }
 
 // cause returns the component whose excess over its peers' median explains most
 // of an outlier, with its ratio; "" when components don't tell.
@@ -299,9 +336,9 @@ func (t *layerTable) notes() []string {
 	case !t.sampled && !t.r.filtered():
 		out = append(out, "No steps, so no medians: self times are sums over the capture.")
 	case t.notAll != nil:
-		out = append(out, fmt.Sprintf("Self a step: median of %s; %d needed for a 95 %% interval.", plural(t.notAll.N, "step"), t.notAll.Need))
+		out = append(out, fmt.Sprintf("Self a step: median of %s%s; %d needed for a 95 %% interval.", plural(t.notAll.N, "step"), t.summed(), t.notAll.Need))
 	case t.sampled:
-		out = append(out, fmt.Sprintf("Self a step: median of %s, ± its interval (%.0f %% confidence).", plural(t.most, "step"), 100*t.conf))
+		out = append(out, fmt.Sprintf("Self a step: median of %s%s, ± its interval (%.0f %% confidence).", plural(t.most, "step"), t.summed(), 100*t.conf))
 	}
 	if t.wall {
 		out = append(out, "Ops overlap: self time is what each op took on its own track (rows add up to op time); wall share splits every instant among the ops open at it (rows add up to busy).")
@@ -310,6 +347,14 @@ func (t *layerTable) notes() []string {
 		out = append(out, "Equal layers are folded to one row, with the step of their median layer; --all lists every layer.")
 	}
 	return out
+}
+
+// summed says that samples are sums, where they are.
+func (t *layerTable) summed() string {
+	if n := len(t.r.a.Devices); n > 1 {
+		return fmt.Sprintf(" over %d devices together", n)
+	}
+	return ""
 }
 
 // componentNote breaks the median layer down.

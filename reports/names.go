@@ -66,6 +66,8 @@ func homeless(s string) string {
 // the first and the last aren't part of it, it says so.
 func span(first, last string, n int, missing []string) string {
 	switch {
+	case n == 2:
+		return first + ", " + last
 	case len(missing) == 0:
 		return fmt.Sprintf("%s … %s (%d)", first, last, n)
 	case len(missing) <= 2:
@@ -92,3 +94,13 @@ func withoutLayer(scope string) string {
 
 // stem returns an op's name without its number.
 func stem(name string) string { return stemTail().ReplaceAllString(name, "") }
+
+// programScope matches the wrappers of the whole program in front of a scope.
+var programScope = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:p?jit\([^()/]*\)/)(?:jit\(main\)/)?`)
+})
+
+// shownScope is a scope without what all scopes of its program begin with.
+func shownScope(scope string) string {
+	return strings.TrimSuffix(programScope().ReplaceAllString(scope, ""), ":")
+}

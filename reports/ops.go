@@ -4,6 +4,7 @@ package reports
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/layerscope/layerscope/analyze"
 	"github.com/layerscope/layerscope/reports/internal/quantity"
@@ -26,8 +27,8 @@ func (r *Report) opBlocks() []block {
 		{Header: "bound by"},
 		{Header: "program", Elide: true},
 	}}
-	several := severalPrograms(r.a)
 	top := r.opts.textTop()
+	several := severalPrograms(firstN(groups, top))
 	var listed analyze.Duration
 	folded := false
 	for i := range firstN(groups, top) {
@@ -37,9 +38,13 @@ func (r *Report) opBlocks() []block {
 		if several {
 			program = elide(g.op.Program, 24)
 		}
-		t.add(texttab.Text(g.name()), texttab.Text(elide(g.op.Category, 24)), texttab.Text(elide(g.op.Scope, scopeWidth)), texttab.Text(g.layer),
+		var compute, memory texttab.Cell
+		if !launches(g.op.Category) {
+			compute, memory = r.rates(&t, g.op.FLOPs, g.op.Bytes, g.op.Total)
+		}
+		t.add(texttab.Text(g.name()), texttab.Text(elide(g.op.Category, 24)), texttab.Text(elide(shownScope(g.op.Scope), scopeWidth)), texttab.Text(g.layer),
 			texttab.Int(g.op.Occurrences), ps(g.op.Self), fraction(g.op.Self, r.opTime),
-			rateCell(g.op.FLOPs, g.op.Total), rateCell(g.op.Bytes, g.op.Total), texttab.Text(g.op.BoundBy), texttab.Text(program))
+			compute, memory, texttab.Text(g.op.BoundBy), texttab.Text(program))
 		listed += g.op.Self
 	}
 	r.sumOps(&t, groups, top, listed)
@@ -74,14 +79,20 @@ func (g *opGroup) name() string {
 	return fmt.Sprintf("%s (%d ops)", elide(g.op.Name, nameWidth), g.n)
 }
 
-// severalPrograms reports whether more than one program has ops.
-func severalPrograms(a *analyze.Analysis) bool {
-	for i := range a.Ops {
-		if a.Ops[i].Program != a.Ops[0].Program {
+// severalPrograms reports whether the ops listed are of more than one program.
+func severalPrograms(groups []opGroup) bool {
+	for i := range groups {
+		if groups[i].op.Program != groups[0].op.Program {
 			return true
 		}
 	}
 	return false
+}
+
+// launches reports whether ops of a category only start or await work that is
+// done beside them: their own duration says nothing about its rate.
+func launches(category string) bool {
+	return strings.HasSuffix(category, "-start") || strings.HasSuffix(category, "-done")
 }
 
 // asyncSentence tells waiting that was hidden from waiting that wasn't.
@@ -90,6 +101,9 @@ func (r *Report) asyncSentence() string {
 	if as.Exposed == 0 && as.Overlapped == 0 {
 		return ""
 	}
-	return fmt.Sprintf("Async copies and collectives: %s exposed (%s of op time, spent in their -done ops), %s hidden behind other ops.",
-		duration(as.Exposed), percent(share(as.Exposed, r.opTime)), duration(as.Overlapped))
+	s := fmt.Sprintf("Async copies and collectives: %s exposed (%s of op time, spent in their -done ops)", duration(as.Exposed), percent(share(as.Exposed, r.opTime)))
+	if as.Overlapped > 0 {
+		s += ", " + duration(as.Overlapped) + " hidden behind other ops"
+	}
+	return s + "."
 }

@@ -60,6 +60,8 @@ type Report struct {
 	opts   Options
 	opTime analyze.Duration // of all devices: the denominator, filter or not
 
+	peakFLOPs, peakHBM float64 // of the fastest device; 0 = not stated
+
 	blocks   func() []block // text and Markdown
 	document func() any     // JSON
 	records  func(*csvWriter)
@@ -100,6 +102,8 @@ func newReport(a *analyze.Analysis, opts Options) *Report {
 	r := &Report{a: a, opts: opts}
 	for i := range a.Devices {
 		r.opTime += a.Devices[i].OpTime
+		r.peakFLOPs = max(r.peakFLOPs, a.Devices[i].PeakFLOPs)
+		r.peakHBM = max(r.peakHBM, a.Devices[i].PeakHBM)
 	}
 	return r
 }

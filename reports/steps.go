@@ -84,7 +84,7 @@ func (r *Report) reasonSentences() []string {
 		if len(m) > 8 {
 			list += ", …"
 		}
-		out = append(out, fmt.Sprintf("%s %s (%s): step %s.", plural(len(m), "step"), verb, g.reason, list))
+		out = append(out, fmt.Sprintf("%s %s (%s): %s.", plural(len(m), "step"), verb, g.reason, list))
 	}
 	return out
 }

@@ -4,6 +4,7 @@ package reports
 
 import (
 	"github.com/layerscope/layerscope/analyze"
+	"github.com/layerscope/layerscope/reports/internal/quantity"
 	"github.com/layerscope/layerscope/reports/internal/texttab"
 )
 
@@ -12,6 +13,18 @@ import (
 type tab struct {
 	columns []texttab.Column
 	rows    []texttab.Row
+	notes   []string
+}
+
+// note returns the number of a footnote; equal ones share it.
+func (t *tab) note(text string) int {
+	for i, n := range t.notes {
+		if n == text {
+			return i + 1
+		}
+	}
+	t.notes = append(t.notes, text)
+	return len(t.notes)
 }
 
 func (t *tab) add(cells ...texttab.Cell) {
@@ -23,7 +36,7 @@ func (t *tab) total(cells ...texttab.Cell) {
 }
 
 func (t *tab) table() *texttab.Table {
-	out := &texttab.Table{}
+	out := &texttab.Table{Notes: t.notes}
 	var keep []int
 	for i, c := range t.columns {
 		if i == 0 || t.used(i) {
@@ -70,10 +83,24 @@ func rateCell(n int64, d analyze.Duration) texttab.Cell {
 	return texttab.Cell{}
 }
 
+// rates returns the cells of compute and memory throughput. Rates above the
+// device's peak are marked: they are true only of work that needs no trip to
+// memory, or of an op that is charged with the work of another.
+func (r *Report) rates(t *tab, flops, bytes int64, d analyze.Duration) (compute, memory texttab.Cell) {
+	compute, memory = rateCell(flops, d), rateCell(bytes, d)
+	if q := rate(flops, d); q != nil && r.peakFLOPs > 0 && *q > r.peakFLOPs {
+		compute = compute.Note(t.note("above the device's peak of " + quantity.Format(quantity.FLOPRate, quantity.Real(r.peakFLOPs))))
+	}
+	if q := rate(bytes, d); q != nil && r.peakHBM > 0 && *q > r.peakHBM {
+		memory = memory.Note(t.note("above the HBM peak of " + quantity.Format(quantity.ByteRate, quantity.Real(r.peakHBM)) + ": served from on-chip memory, or prefetched by another op"))
+	}
+	return compute, memory
+}
+
 // sampleCell returns a median with its interval when there are enough samples.
 func sampleCell(s *analyze.Samples) texttab.Cell {
 	c := ps(s.Median)
-	if hasInterval(s) {
+	if hasInterval(s) && s.Median != 0 {
 		return c.Interval(float64(s.Lo), float64(s.Hi))
 	}
 	return c

@@ -79,8 +79,8 @@ func (r *Report) componentBlocks() []block {
 	slices.SortStableFunc(comps, func(a, b analyze.Component) int { return cmp.Compare(b.Self, a.Self) })
 	var listed analyze.Duration
 	for _, c := range comps {
-		t.add(texttab.Text(or(c.Name, "(unnamed)")), ps(c.Self), fraction(c.Self, r.opTime), fraction(c.Self, r.opTime),
-			rateCell(c.FLOPs, c.Self), rateCell(c.Bytes, c.Self))
+		compute, memory := r.rates(&t, c.FLOPs, c.Bytes, c.Self)
+		t.add(texttab.Text(or(c.Name, "(unnamed)")), ps(c.Self), fraction(c.Self, r.opTime), fraction(c.Self, r.opTime), compute, memory)
 		listed += c.Self
 	}
 	r.sum(&t, listed, "(no component)")
@@ -124,7 +124,7 @@ func (r *Report) scopeBlocks() []block {
 	slices.SortStableFunc(scopes, func(a, b analyze.Scope) int { return cmp.Compare(b.Total, a.Total) })
 	var listed analyze.Duration
 	for _, s := range firstN(scopes, r.opts.textTop()) {
-		t.add(texttab.Text(or(elide(s.Path, scopeWidth), "(no scope)")), ps(s.Self), fraction(s.Self, r.opTime), fraction(s.Self, r.opTime),
+		t.add(texttab.Text(or(elide(shownScope(s.Path), scopeWidth), "(no scope)")), ps(s.Self), fraction(s.Self, r.opTime), fraction(s.Self, r.opTime),
 			ps(s.Total), fraction(s.Total, r.opTime), texttab.Int(s.Occurrences))
 		listed += s.Self
 	}

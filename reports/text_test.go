@@ -186,6 +186,32 @@ func TestTopCutsAndSaysSo(t *testing.T) {
 	}
 }
 
+// A rate above the peak, and any rate of an op that only starts or awaits work,
+// would be read as a measurement of the chip.
+func TestImpossibleRates(t *testing.T) {
+	a := model{layers: 2, steps: 6}.analysis()
+	a.Ops[1].Name, a.Ops[1].Category = "copy-start.1", "copy-start" // 16 MiB in 400 µs is 42 GB/s, of nothing it did itself
+	a.Ops[2].Bytes = int64(a.Ops[2].Total) * 2                      // 2 B/ps = 2 TB/s; the HBM of model does 1.64
+	var b bytes.Buffer
+	if err := New(a, Options{By: []string{"op"}}).Text(&b, Style{}); err != nil {
+		t.Fatal(err)
+	}
+	rows := make(map[string]string)
+	for line := range strings.Lines(b.String()) {
+		name, _, _ := strings.Cut(line, " ")
+		rows[name] = line
+	}
+	if row := rows["copy-start.1"]; !strings.Contains(row, "layer_0") || strings.Contains(row, "41.9") {
+		t.Errorf("a copy-start has a rate: %s", row)
+	}
+	if row := rows["fusion.0"]; !strings.Contains(row, "2,000.0") || !strings.Contains(row, "¹") {
+		t.Errorf("2 TB/s isn't marked: %s", row)
+	}
+	if want := "¹ above the HBM peak of 1.640 TB/s"; !strings.Contains(b.String(), want) {
+		t.Errorf("no %q in:\n%s", want, b.String())
+	}
+}
+
 func TestVerdict(t *testing.T) {
 	a := emptyAnalysis()
 	a.Findings = nil

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layerscope/layerscope/analyze"
+	"github.com/layerscope/layerscope/trace"
+)
+
+// inputFlags say how captures are read and analysed.
+type inputFlags struct {
+	hlo    []string
+	clock  string
+	device []string
+	steps  string
+	rules  string
+	expect int
+}
+
+func (f *inputFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.hlo, "hlo", nil, "`FILE` with the HLO of a program (proto or text), for captures without; repeatable")
+	flags.StringVar(&f.clock, "clock", "device", "times of TPU tracks: device or event")
+	flags.StringSliceVar(&f.device, "device", nil, "analyse only these devices, by ordinal or name: 0,2")
+	flags.StringVar(&f.steps, "steps", "all", "steps behind the medians: 3-10, 5, last or all; totals stay whole")
+	flags.StringVar(&f.rules, "rules", "", "`FILE` that names components and parts outside the layers, before the built-in rules")
+	flags.IntVar(&f.expect, "expect", 0, "executions of the main program that the capture should hold; fewer is a finding")
+}
+
+// An input is one argument: where a capture is, and what to call it.
+type input struct{ path, label string }
+
+// parseInput takes label=PATH apart, unless a file of that whole name exists.
+func parseInput(arg string) input {
+	label, path, ok := strings.Cut(arg, "=")
+	if !ok || label == "" || path == "" || strings.ContainsAny(label, `/\`) {
+		return input{path: arg}
+	}
+	if _, err := os.Stat(arg); err == nil {
+		return input{path: arg}
+	}
+	return input{path, label}
+}
+
+func (in *input) String() string {
+	if in.path == "-" {
+		return "standard input"
+	}
+	return in.path
+}
+
+// options turns the flags into those of the packages below.
+func (f *inputFlags) options() (trace.Options, analyze.Options, error) {
+	to := trace.Options{HLO: f.hlo}
+	ao := analyze.Options{Expect: f.expect}
+	switch f.clock {
+	case "device":
+	case "event":
+		to.Clock = trace.EventClock
+	default:
+		return to, ao, usagef("", "--clock %s: want device or event", f.clock)
+	}
+	if f.expect < 0 {
+		return to, ao, usagef("", "--expect %d: want a count", f.expect)
+	}
+	if !slices.Equal(f.device, []string{"all"}) {
+		ao.Devices = f.device
+	}
+	if f.rules != "" {
+		text, err := os.ReadFile(f.rules)
+		if err != nil {
+			return to, ao, fmt.Errorf("%s: %w", f.rules, cause(err))
+		}
+		if ao.Rules, err = analyze.ParseRules(string(text)); err != nil {
+			return to, ao, fmt.Errorf("%s: %w", f.rules, err)
+		}
+	}
+	var err error
+	ao.FirstStep, ao.LastStep, err = parseSteps(f.steps)
+	return to, ao, err
+}
+
+// lastStep stands for --steps last until the steps are known.
+const lastStep = -1
+
+// parseSteps reads --steps; 0, 0 means all.
+func parseSteps(s string) (first, last int64, err error) {
+	switch s {
+	case "all", "":
+		return 0, 0, nil
+	case "last":
+		return lastStep, lastStep, nil
+	}
+	a, b, isRange := strings.Cut(s, "-")
+	if !isRange {
+		b = a
+	}
+	first, err1 := strconv.ParseInt(a, 10, 64)
+	last, err2 := strconv.ParseInt(b, 10, 64)
+	if err1 != nil || err2 != nil || first < 0 || last < first || last == 0 {
+		return 0, 0, usagef("", "--steps %s: want a range of step numbers such as 3-10, a number from 1, last or all", s)
+	}
+	return first, last, nil
+}
+
+// load reads and analyses one input. hash asks for the files' SHA-256.
+func (a *app) load(ctx context.Context, in input, f *inputFlags, hash bool) (*analyze.Analysis, error) {
+	to, ao, err := f.options()
+	if err != nil {
+		return nil, err
+	}
+	to.Hash = hash
+	if ao.Expect == 0 {
+		ao.Expect = plannedSteps(in.path)
+	}
+	var out *analyze.Analysis
+	err = await(ctx, func() error {
+		begin := a.now()
+		a.progress.Phase("reading "+in.String(), 0, "")
+		t, err := a.open(in, to)
+		if err != nil {
+			return err
+		}
+		read := a.now()
+		a.progress.Phase("analysing "+in.String(), 0, "")
+		out, err = analyseSteps(t, ao)
+		a.progress.Phase("", 0, "")
+		if a.verbose {
+			a.say("layerscope: %s: read in %v, analysed in %v", in.String(), read.Sub(begin).Round(time.Microsecond), a.now().Sub(read).Round(time.Microsecond))
+		}
+		return errors.Join(err, t.Close())
+	})
+	return out, err
+}
+
+func (a *app) open(in input, opts trace.Options) (*trace.Trace, error) {
+	switch {
+	case in.path == "-":
+		return trace.Read(a.stdin, "-", opts)
+	case strings.HasPrefix(in.path, "gs://"):
+		return nil, usagef("copy it here first: gcloud storage cp -r "+in.path+" .", "%s: this version reads local files only", in.path)
+	}
+	return trace.Open(in.path, opts)
+}
+
+// analyseSteps is analyze.Analyze, with --steps last resolved.
+func analyseSteps(t *trace.Trace, opts analyze.Options) (*analyze.Analysis, error) {
+	if opts.LastStep != lastStep {
+		return analyze.Analyze(t, opts)
+	}
+	opts.FirstStep, opts.LastStep = 0, 0
+	out, err := analyze.Analyze(t, opts)
+	if err != nil || len(out.Steps) == 0 {
+		return out, err
+	}
+	last := out.Steps[len(out.Steps)-1].Index
+	if last < 1 {
+		return out, nil // the only step is the last one
+	}
+	opts.FirstStep, opts.LastStep = last, last
+	return analyze.Analyze(t, opts)
+}
+
+// plannedSteps returns the steps that a run directory's profile_config.json
+// asked the profiler for, 0 when there is none.
+func plannedSteps(dir string) int {
+	for _, name := range []string{"inputs/profile_config.json", "profile_config.json"} {
+		text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+		if err != nil {
+			continue
+		}
+		var config struct {
+			NumSteps int `json:"num_steps"`
+		}
+		if json.Unmarshal(text, &config) == nil && config.NumSteps > 0 {
+			return config.NumSteps
+		}
+	}
+	return 0
+}
+
+// cause strips the operation and path that package os puts before an error.
+func cause(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}

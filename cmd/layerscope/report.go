@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layerscope/layerscope/analyze"
+	"github.com/layerscope/layerscope/reports"
+)
+
+// reportFlags are those of report alone.
+type reportFlags struct {
+	by     []string
+	top    int
+	all    bool
+	filter string
+	title  string
+	strict bool
+}
+
+func (a *app) report() *cobra.Command {
+	var in inputFlags
+	var out outputFlags
+	var f reportFlags
+	cmd := &cobra.Command{
+		Use:   "report INPUT…",
+		Short: "Where the time went: by layer, component, category, op, program and step",
+		Long: `report breaks the time of a capture down by layer and everything else. The rows of a table add up to its total,
+what could not be placed is a row of its own, and every share says what it is a share of. Several inputs give one
+report each.`,
+		Example: `  layerscope report host.xplane.pb
+  layerscope report --by layer,op --top 40 host.xplane.pb
+  layerscope report --filter 'layer:layer_3 -component:norm' --all host.xplane.pb
+  layerscope report --device 0 --steps 3-10 …/plugins/profile/2026_11_24_06_00_00
+  layerscope report host.xplane.pb -o time.md`,
+		Args: inputs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := out.resolve(); err != nil {
+				return err
+			}
+			opts, err := f.options(cmd.Flags().Changed("top"))
+			if err != nil {
+				return err
+			}
+			rs, failed := a.each(cmd.Context(), args, &in, true, func(an *analyze.Analysis, i input) *reports.Report {
+				opts := opts
+				if i.label != "" {
+					opts.Title = i.label
+				}
+				return reports.New(an, opts)
+			})
+			if err := a.emit(&out, rs); err != nil {
+				return errors.Join(failed, err)
+			}
+			a.judge(rs, f.strict, f.strict)
+			if failed == nil && out.output == "" {
+				a.next("layerscope report " + quoted(args[0]) + " -o report.md")
+			}
+			return failed
+		},
+	}
+	in.register(cmd)
+	out.register(cmd, "text", "md", "json", "csv")
+	f.register(cmd)
+	return cmd
+}
+
+func (f *reportFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringSliceVar(&f.by, "by", nil, "sections, in this order: "+strings.Join(reports.Sections(), ", ")+" (default the first six)")
+	flags.IntVar(&f.top, "top", 20, "rows of op, scope and source tables; 0 = all (csv and json hold all unless this is given)")
+	flags.BoolVar(&f.all, "all", false, "unfold equal layers and ops, list every step")
+	flags.StringVar(&f.filter, "filter", "", "only ops that match, such as 'layer:layer_* category:/dot|conv/ -op:copy*' (help filter)")
+	flags.StringVar(&f.title, "title", "", "name of the capture in the headline")
+	flags.BoolVar(&f.strict, "strict", false, "exit 4 when there are errors or warnings")
+	_ = cmd.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(reports.Sections(), cobra.ShellCompDirectiveNoFileComp)) // the flag exists
+}
+
+func (f *reportFlags) options(topGiven bool) (reports.Options, error) {
+	opts := reports.Options{Title: f.title, All: f.all, Version: toolVersion()}
+	switch {
+	case f.top < 0:
+		return opts, usagef("--top 0 is all", "--top %d: want a number of rows", f.top)
+	case topGiven && f.top == 0:
+		opts.Top = -1
+	case topGiven:
+		opts.Top = f.top
+	}
+	for _, name := range f.by {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if !slices.Contains(reports.Sections(), name) {
+			name = strings.TrimSuffix(strings.Replace(name, "categories", "category", 1), "s")
+		}
+		if !slices.Contains(reports.Sections(), name) {
+			hint := ""
+			if near := nearest(name, reports.Sections()); near != "" {
+				hint = "did you mean " + near + "?"
+			}
+			return opts, usagef(hint, "--by %s: want %s", name, strings.Join(reports.Sections(), ", "))
+		}
+		opts.By = append(opts.By, name)
+	}
+	var err error
+	if opts.Filter, err = reports.ParseFilter(f.filter); err != nil {
+		return opts, usagef("layerscope help filter", "--%v", err)
+	}
+	return opts, nil
+}
