@@ -9,9 +9,10 @@ import (
 	"io"
 	"os"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+
+	"github.com/layerscope/layerscope/trace/internal/inflate"
 )
 
 // compression tells how a file is compressed by its first bytes; "" = not.
@@ -37,7 +38,7 @@ func expand(kind string, r io.Reader, limit int64) (io.Reader, error) {
 	var err error
 	switch kind {
 	case "+gzip":
-		src, err = gzip.NewReader(r)
+		return inflate.NewReader(r, inflate.Options{MaxBytes: limit})
 	case "+zstd":
 		var d *zstd.Decoder
 		d, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))
@@ -62,7 +63,7 @@ type bounded struct {
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, &InputError{Msg: fmt.Sprintf("expands to more than %d bytes", b.limit), Hint: "raise --max-decompressed if the file is to be trusted"}
+		return 0, tooLarge(b.limit)
 	}
 	return n, err
 }
@@ -97,4 +98,9 @@ type tempFile struct{ *os.File }
 
 func (f tempFile) Close() error {
 	return errors.Join(f.File.Close(), os.Remove(f.Name()))
+}
+
+// tooLarge is the error of a decompression bomb.
+func tooLarge(limit int64) error {
+	return &InputError{Msg: fmt.Sprintf("expands to more than %d bytes", limit), Hint: "raise --max-decompressed if the file is to be trusted"}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/layerscope/layerscope/trace/internal/chromejson"
+	"github.com/layerscope/layerscope/trace/internal/inflate"
 )
 
 // chromeArgs are the args read of every event, all strings in JAX's files.
@@ -75,9 +76,16 @@ type lane struct {
 }
 
 // fromChrome adds the events of a Trace Event JSON document to t.
-func fromChrome(t *Trace, r io.Reader, host string, opts Options) error {
+func fromChrome(t *Trace, in *input, opts Options) error {
+	host := in.host
 	c := &chromeReader{seed: maphash.MakeSeed(), t: t, host: host, opts: opts, processes: map[int64]*process{}, lanes: map[chromeLane]*lane{}, ops: map[string]OpID{}, programs: map[string]int{}}
-	rd := chromejson.NewReader(r, chromejson.Options{Want: chromeArgs})
+	src, stop := chromeSource(in)
+	defer stop()
+	rdOpts := chromejson.Options{Want: chromeArgs}
+	rd := chromejson.NewBlockReader(src, rdOpts)
+	if src == nil {
+		rd = chromejson.NewReader(in.r, rdOpts)
+	}
 	for {
 		ev, err := rd.Next()
 		if err != nil {
@@ -118,7 +126,10 @@ func containsString(list []string, s string) bool {
 func (c *chromeReader) end(rd *chromejson.Reader, err error) error {
 	if err != io.EOF {
 		var bad *InputError
-		if errors.As(err, &bad) || rd.Events() == 0 {
+		switch {
+		case errors.Is(err, inflate.ErrLimit):
+			return tooLarge(c.opts.MaxDecompressed)
+		case errors.As(err, &bad) || rd.Events() == 0:
 			return err
 		}
 		c.t.find(Finding{Code: "truncated", Severity: Error, Message: "reading stopped: " + err.Error(), Hint: "all whole events before it were kept"})

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/layerscope/layerscope/trace/internal/inflate"
 	"github.com/layerscope/layerscope/trace/internal/xspace"
 )
 
@@ -93,6 +94,9 @@ type input struct {
 	size int64
 	r    io.Reader
 	host string
+
+	head []byte          // the first bytes, decompressed
+	gzip *inflate.Reader // what follows them, if it is a gzip stream
 }
 
 func (t *Trace) openFile(path string, opts Options) error {
@@ -153,8 +157,10 @@ func (t *Trace) read(in *input, opts Options) error {
 			return err
 		}
 		head = plain[:n]
+		in.gzip, _ = src.(*inflate.Reader)
 		in.r = io.MultiReader(bytes.NewReader(head), src)
 	}
+	in.head = head
 	format, err := sniff(head, in.name)
 	if err != nil {
 		return err
@@ -167,7 +173,7 @@ func (t *Trace) read(in *input, opts Options) error {
 	case formatXSpace:
 		return t.readXSpace(in, packed != "", opts)
 	case formatChrome:
-		return fromChrome(t, in.r, in.host, opts)
+		return fromChrome(t, in, opts)
 	case formatTables:
 		b, err := io.ReadAll(io.LimitReader(in.r, 1<<30))
 		if err != nil {
