@@ -79,12 +79,19 @@ func (m *Module) Buffers() (*BufferAssignment, error) {
 	if err := r.bufferAssignment(b, a); err != nil {
 		return nil, fmt.Errorf("buffer assignment of %s: %w", m.Name, err)
 	}
+	for i := range a.Buffers {
+		a.Buffers[i].Instruction = m.instructionByID(a.Buffers[i].instruction)
+	}
+	a.index()
+	return a, nil
+}
+
+// index links logical buffers and allocations.
+func (a *BufferAssignment) index() {
 	a.byID = make(map[int64]int32, len(a.Buffers))
 	a.owner = make([]int32, len(a.Buffers))
 	for i := range a.Buffers {
-		l := &a.Buffers[i]
-		l.Instruction = m.instructionByID(l.instruction)
-		a.byID[l.ID] = int32(i)
+		a.byID[a.Buffers[i].ID] = int32(i)
 		a.owner[i] = -1
 	}
 	for i := range a.Allocations {
@@ -94,7 +101,6 @@ func (m *Module) Buffers() (*BufferAssignment, error) {
 			}
 		}
 	}
-	return a, nil
 }
 
 // bufferAssignment decodes BufferAssignmentProto: logical buffers 1,

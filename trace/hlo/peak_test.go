@@ -4,11 +4,14 @@ package hlo
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/layerscope/layerscope/internal/tracetest"
 )
 
@@ -119,6 +122,72 @@ func compareGolden(t *testing.T, p *MemoryPeak, g golden) {
 		}
 		if !found {
 			t.Errorf("live buffer %d: %d %s %s missing", i, h.LogicalBufferID, h.GroupName, h.InstructionName)
+		}
+	}
+}
+
+func TestPeakByHand(t *testing.T) {
+	m := parse(t, enc{}.msg(1, smallProgram()).msg(3, smallPlan()))
+	a, err := m.Buffers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := a.Peak(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Heap: 128, 192, 128, shared 128, still 128, 0. The parameters and the
+	// result are held all the time: 3·64. Shapes are 4×4 floats, 64 bytes.
+	want := &MemoryPeak{
+		Heap: 192, HeapUnpadded: 128, Indefinite: 192, Parameters: 128, LiveOut: 64,
+		NonReusable: 512, Total: 3*64 + 256, Position: 1, Sizes: []int64{0, 128, 192, 128, 128, 128, 0},
+	}
+	var live []string
+	for _, l := range p.Live {
+		live = append(live, fmt.Sprintf("%s %d %s", l.Kind, l.Bytes, l.Instruction.Name))
+	}
+	p.Live = nil
+	if d := cmp.Diff(want, p); d != "" {
+		t.Errorf("peak (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]string{"Parameter 64 a", "Parameter 64 b", "Output 64 sum", "Temporary 128 dot.3", "Temporary 64 dot.3"}, live); d != "" {
+		t.Errorf("live (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]int64{0}, a.Colors()); d != "" {
+		t.Errorf("colors (-want +got):\n%s", d)
+	}
+	if p, err := a.Peak(3); err != nil || p.Bytes() != 0 {
+		t.Errorf("peak of an absent space: %+v, %v", p, err)
+	}
+}
+
+// TestPeakErrors holds what a damaged simulation is refused for.
+func TestPeakErrors(t *testing.T) {
+	buffer := func(id int64) LogicalBuffer { return LogicalBuffer{ID: id, Size: 8} }
+	plan := func(events ...HeapEvent) *BufferAssignment {
+		a := &BufferAssignment{
+			Buffers: []LogicalBuffer{buffer(1), buffer(2), buffer(3)},
+			Allocations: []Allocation{
+				{Index: 5, Size: 16, Assigned: []Assigned{{Buffer: 1}, {Buffer: 2}}},
+				{Index: 6, Size: 16, Assigned: []Assigned{{Buffer: 3}}},
+			},
+			Traces: []HeapTrace{{Events: events}},
+		}
+		a.index()
+		return a
+	}
+	for name, tt := range map[string]struct {
+		a    *BufferAssignment
+		want string
+	}{
+		"double free":     {plan(HeapEvent{HeapAlloc, 1, 0, ""}, HeapEvent{HeapFree, 1, 0, ""}, HeapEvent{HeapFree, 1, 0, ""}), "heap event 2: buffer 1 is freed twice"},
+		"free of nothing": {plan(HeapEvent{HeapFree, 2, 0, ""}), "heap event 0: buffer 2 is freed twice"},
+		"two allocations": {plan(HeapEvent{HeapAlloc, 1, 0, ""}, HeapEvent{HeapAlloc, 3, 0, ""}), "buffer 3 lies in allocation 6, those before in 5"},
+		"ring":            {plan(HeapEvent{HeapShare, 1, 2, ""}, HeapEvent{HeapShare, 2, 1, ""}), "in a ring"},
+		"unknown kind":    {plan(HeapEvent{7, 1, 0, ""}), "kind 7"},
+	} {
+		if _, err := tt.a.Peak(0); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
 	}
 }

@@ -36,16 +36,19 @@ func tripCount(w *Instruction) int64 {
 		return 0
 	}
 	a, b := value{cmp.in.Operands[0], cmp.args}.origin(), value{cmp.in.Operands[1], cmp.args}.origin()
-	dir := cmp.in.Direction
-	if b.in.Opcode == "get-tuple-element" {
-		a, b = b, a
-		dir = mirrored[dir]
+	if n := tripsOf(w, a, b, cmp.in.Direction); n > 0 {
+		return n
 	}
-	index, ok := a.tupleElement()
+	return tripsOf(w, b, a, mirrored[cmp.in.Direction])
+}
+
+// tripsOf takes counter for what the loop counts up or down to limit.
+func tripsOf(w *Instruction, counter, limit value, dir string) int64 {
+	index, ok := counter.tupleElement()
 	if !ok {
 		return 0
 	}
-	bound, ok := constantOf(b, w)
+	bound, ok := constantOf(limit, w)
 	if !ok {
 		return 0
 	}
@@ -53,7 +56,7 @@ func tripCount(w *Instruction) int64 {
 	if !ok {
 		return 0
 	}
-	step, ok := loopStep(body, index)
+	step, ok := loopStep(w.Body(), index)
 	if !ok {
 		return 0
 	}
