@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# Needs Go, make, git and sh. "make ci" is what the merge check runs.
+
+BIN     ?= bin/layerscope
+TAGS    ?=
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+DEMO    ?= testdata/captures/base_a.xplane.pb.gz
+
+FUZZTIME    ?= 3s
+FUZZBUDGET  ?= 150
+BENCH       ?= .
+BENCHTIME   ?= 1s
+CALIBRATION ?= ^TestCalibration
+
+export CGO_ENABLED = 0
+
+.PHONY: all build demo demo-run test lint fuzz docs ci bench calibration oracle clean
+
+all: build
+
+build:
+	@go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/layerscope ./cmd/layerscope
+
+# The quick build leaves the cloud clients out.
+demo:
+	@$(MAKE) -s build TAGS=nocloud
+	@$(MAKE) -s demo-run
+
+demo-run:
+	@$(BIN) report $(DEMO)
+
+test:
+	@mkdir -p bin
+	go run ./internal/ci/testsum -o bin/test-summary ./...
+
+lint:
+	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt: these files need it:"; echo "$$files"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+fuzz:
+	FUZZTIME=$(FUZZTIME) FUZZBUDGET=$(FUZZBUDGET) sh internal/ci/fuzz.sh
+
+docs:
+	go test -count=1 ./internal/doctest
+
+ci: lint test docs fuzz
+
+bench:
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+calibration:
+	LAYERSCOPE_CALIBRATION=1 go test -count=1 -timeout 2h -run '$(CALIBRATION)' -v ./analyze/...
+
+oracle:
+	sh internal/ci/oracle.sh
+
+clean:
+	rm -rf bin demo-run
