@@ -164,3 +164,70 @@ func TestCapturesWithoutIndices(t *testing.T) {
 		})
 	}
 }
+
+func TestChangedLayerIsFirstOutlier(t *testing.T) {
+	for _, name := range []string{"slow_a", "slow_b", "slow_c"} {
+		a := analyzed(t, capture(t, name), trace.Options{})
+		if len(a.Layers.Outliers) == 0 || a.Layers.Outliers[0].Key != "layer_3" {
+			t.Errorf("%s: outliers %v, want layer_3 first", name, a.Layers.Outliers)
+		}
+	}
+	for _, name := range []string{"base_a", "base_b", "base_c"} {
+		a := analyzed(t, capture(t, name), trace.Options{})
+		for _, o := range a.Layers.Outliers {
+			if o.Key != "layer_0" && o.Ratio > 1.25 || o.Key == "layer_0" && o.Note == "" {
+				t.Errorf("%s: %+v: want layer_0 with a note only", name, o)
+			}
+		}
+	}
+}
+
+func TestCompileStepsLeaveSamplesNotTotals(t *testing.T) {
+	a := analyzed(t, capture(t, "cold"), trace.Options{})
+	excluded := 0
+	for _, s := range a.Steps {
+		if s.Reason == "compile" {
+			excluded++
+		}
+	}
+	if excluded != 3 || len(a.Steps) != 12 || len(a.Compiles) < 3 {
+		t.Errorf("%d of %d steps excluded, %d compilations; want 3, 12, ≥ 3", excluded, len(a.Steps), len(a.Compiles))
+	}
+	for _, r := range a.Layers.Rows[:6] {
+		var all analyze.Duration
+		for _, v := range r.PerStep {
+			all += v
+		}
+		if r.Samples.N != 9 || all != r.Self {
+			t.Errorf("%s: %d samples, steps add up to %d, self %d; want 9 and all of it", r.Key, r.Samples.N, all, r.Self)
+		}
+	}
+	if !has(a, "compile-in-window") {
+		t.Errorf("findings %v: want compile-in-window", a.Findings)
+	}
+}
+
+func has(a *analyze.Analysis, code string) bool {
+	for _, f := range a.Findings {
+		if f.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+func TestDisturbedCaptureIsFlagged(t *testing.T) {
+	for name, want := range map[string]bool{"leak": true, "base_a": false, "base_b": false, "base_c": false} {
+		a := analyzed(t, capture(t, name), trace.Options{})
+		if got := has(a, "disturbed-capture"); got != want {
+			t.Errorf("%s: disturbed-capture %v, want %v; %v", name, got, want, a.Findings)
+		}
+	}
+}
+
+func TestTensorParallelHasFourDevices(t *testing.T) {
+	a := analyzed(t, capture(t, "tp4"), trace.Options{})
+	if len(a.Devices) != 4 || a.Layers.Count != 6 {
+		t.Errorf("%d devices, %d layers; want 4, 6", len(a.Devices), a.Layers.Count)
+	}
+}
