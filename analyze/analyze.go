@@ -59,9 +59,7 @@ const severalDevices int32 = -2
 //
 // Errors are of reading; a capture without ops gives an Analysis with findings.
 func Analyze(t *trace.Trace, opts Options) (*Analysis, error) {
-	s := &study{t: t, opts: opts, out: newAnalysis(t), rules: append(slices.Clone(opts.Rules), builtinRules()...)}
-	s.folds, s.named = make(map[string]folded), make(map[string]string)
-	s.loops = make(map[int]map[loopRun]int32)
+	s := newStudy(t, opts)
 	s.selectDevices()
 	var err error
 	if s.tallies, err = tallyTracks(s.tracks, len(t.Ops)); err != nil {
@@ -88,6 +86,13 @@ func Analyze(t *trace.Trace, opts Options) (*Analysis, error) {
 	}
 	s.judge()
 	return s.out, nil
+}
+
+func newStudy(t *trace.Trace, opts Options) *study {
+	return &study{
+		t: t, opts: opts, out: newAnalysis(t), rules: append(slices.Clone(opts.Rules), builtinRules()...),
+		folds: make(map[string]folded), named: make(map[string]string), loops: make(map[int]map[loopRun]int32),
+	}
 }
 
 func newAnalysis(t *trace.Trace) *Analysis {

@@ -12,12 +12,28 @@ import (
 
 // tableOps merges ops of equal program and name over devices, as XProf does.
 func (s *study) tableOps() {
+	s.mergeOps()
+	var unplacedOps []Op
+	for i := range s.out.Ops {
+		o := &s.out.Ops[i]
+		o.BoundBy = s.boundBy(o)
+		if o.Layer == "" {
+			unplacedOps = append(unplacedOps, *o)
+		}
+	}
+	slices.SortFunc(s.out.Ops, compareOps)
+	slices.SortFunc(unplacedOps, compareOps)
+	s.out.Layers.UnattributedOps = append(s.out.Layers.UnattributedOps, unplacedOps[:min(5, len(unplacedOps))]...)
+	s.tableCategories()
+	s.tablePrograms()
+}
+
+func (s *study) mergeOps() {
 	type key struct {
 		program int
 		name    string
 	}
 	at := make(map[key]int)
-	var unplacedOps []Op
 	for id := range s.ops {
 		o := &s.ops[id]
 		if o.count == 0 {
@@ -36,18 +52,6 @@ func (s *study) tableOps() {
 			s.out.Ops[i].Device = ""
 		}
 	}
-	for i := range s.out.Ops {
-		o := &s.out.Ops[i]
-		o.BoundBy = s.boundBy(o)
-		if o.Layer == "" {
-			unplacedOps = append(unplacedOps, *o)
-		}
-	}
-	slices.SortFunc(s.out.Ops, compareOps)
-	slices.SortFunc(unplacedOps, compareOps)
-	s.out.Layers.UnattributedOps = append(s.out.Layers.UnattributedOps, unplacedOps[:min(5, len(unplacedOps))]...)
-	s.tableCategories()
-	s.tablePrograms()
 }
 
 // compareOps orders ops by self time, largest first, then by name.

@@ -81,7 +81,7 @@ type Comparison struct {
 //	d = mean(e, new) - mean(e, base)                       the row's effect
 //	s² = pooled variance of e within sides, on f degrees
 //	s̃² = (f0·s0² + f·s²)/(f0+f)                            Smyth 2004, eq. 7
-//	t = d / sqrt(max(s², s̃²)·(1/n1+1/n2)) on f + min(f0, f) degrees
+//	t = d / sqrt(max(s², s̃²)·(1/n1+1/n2)) on f + min(f0, 2f) degrees
 //
 // Note: f0 uncapped (limma) makes any-row false alarms of 7 % under N2, whose
 // one layer of 10 % noise looks quiet in one trial of eight; f0 = 0 (own t

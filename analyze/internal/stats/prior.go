@@ -146,10 +146,13 @@ func moments(fits []fit, leave []bool) (variance, df float64) {
 	return math.Exp(mean + digamma(df/2) - math.Log(df/2)), df
 }
 
+// maxPriorShare bounds the prior's degrees of freedom by the row's own: with a
+// few runs a noisy layer often looks as quiet as its neighbours, and however many
+// they are, they don't know it.
+const maxPriorShare = 2
+
 // moderate replaces the row's variance by the larger of its own and the
-// posterior mean, and adds the prior's degrees of freedom, but never more than
-// the row's own: neighbours may double what a row knows of itself, since with a
-// few runs a noisy layer often looks as quiet as they are.
+// posterior mean, and adds the prior's degrees of freedom within maxPriorShare.
 func (f *fit) moderate(pr prior, row int) {
 	if pr.df == 0 || f.df == 0 {
 		return
@@ -160,7 +163,7 @@ func (f *fit) moderate(pr prior, row int) {
 	}
 	posterior := (pr.df*pr.variance + f.df*f.variance) / (pr.df + f.df)
 	f.variance = max(f.variance, posterior)
-	f.df += min(pr.df, knobK*f.df)
+	f.df += min(pr.df, maxPriorShare*f.df)
 }
 
 // spread is what the rows' differences say of the noise when a side has one run

@@ -40,35 +40,31 @@ func tTail(t, df float64) float64 {
 
 // tQuantile is the t > 0 with P(T > t) = tail, for 0 < tail <= 1/2.
 func tQuantile(tail, df float64) float64 {
-	if df >= maxDF {
+	switch {
+	case tail >= 0.5:
+		return 0
+	case df >= maxDF:
 		return normalQuantile(1 - tail)
 	}
-	if tail >= 0.5 {
-		return 0
-	}
-	lo, hi := 0.0, 2.0
-	for tTail(hi, df) > tail && hi < 1e150 {
-		lo, hi = hi, hi*2
-	}
-	x := (lo + hi) / 2
+	// Start from Abramowitz & Stegun 26.7.5, then Newton's method on the
+	// logarithms of t and tail, nearly a line for few degrees of freedom.
+	z := normalQuantile(1 - tail)
+	x := z + (z*z*z+z)/(4*df) + (5*math.Pow(z, 5)+16*z*z*z+3*z)/(96*df*df)
 	lgA, _ := math.Lgamma((df + 1) / 2)
 	lgB, _ := math.Lgamma(df / 2)
 	norm := math.Exp(lgA-lgB) / math.Sqrt(df*math.Pi)
-	for range 200 { // Newton kept inside its bracket; about ten rounds
-		f := tTail(x, df) - tail
-		if f > 0 {
-			lo = x
-		} else {
-			hi = x
+	for range 60 {
+		f := tTail(x, df)
+		density := norm * math.Pow(1+x*x/df, -(df+1)/2)
+		if f <= 0 || density <= 0 {
+			break
 		}
-		next := x + f/(norm*math.Pow(1+x*x/df, -(df+1)/2))
-		if !(next > lo && next < hi) {
-			next = (lo + hi) / 2
+		step := f / (x * density) * math.Log(f/tail)
+		// Halving or doubling at most keeps the first steps in range.
+		x *= math.Exp(min(max(step, -0.7), 0.7))
+		if math.Abs(step) < 1e-9 { // quadratic: the next would be 1e-18
+			break
 		}
-		if math.Abs(next-x) <= 1e-14*x {
-			return next
-		}
-		x = next
 	}
 	return x
 }

@@ -65,7 +65,7 @@ func (r Row) Against(threshold float64) Verdict {
 
 // row turns a fit into a row, without what depends on the family.
 func (o Options) row(f fit, p Pair, logs logPair, t tTable) Row {
-	r := Row{BaseRuns: f.n1, NewRuns: f.n2, P: 1, Q: 1, PEquiv: 1, Level: o.Alpha * knobL, Alone: f.alone}
+	r := Row{BaseRuns: f.n1, NewRuns: f.n2, P: 1, Q: 1, PEquiv: 1, Level: o.Alpha / 2, Alone: f.alone}
 	base, nb := meanOf(logs.base)
 	new, nn := meanOf(logs.new)
 	if p.Base != nil || p.New != nil {
@@ -173,7 +173,7 @@ func (o Options) needed(r Row, tests int, t tTable) int {
 	own := max(float64(r.BaseRuns+r.NewRuns-2), 1)
 	factor := max(r.DF/own, 1)
 	enough := func(n int) bool {
-		df := float64(2*n-2) * min(factor, 2)
+		df := float64(2*n-2) * min(factor, 1+maxPriorShare)
 		se := sd * math.Sqrt(2/float64(n))
 		power := t.quantile(0.2, df)
 		if gap < se*(t.quantile(o.Alpha/2, df)+power) {

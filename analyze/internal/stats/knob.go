@@ -1,2 +1,0 @@
-package stats
-var knobK, knobL = 1.0, 0.5
