@@ -203,7 +203,9 @@ func (t *layerTable) layer(label string, l *analyze.Layer) {
 	if t.back && l.Self > 0 {
 		cells[7], cells[8], cells[9] = fraction(l.Forward, l.Self), fraction(l.Backward, l.Self), fraction(l.Recompute, l.Self)
 	}
-	cells[10], cells[11] = t.r.rates(&t.tab, l.FLOPs, l.Bytes, l.Self)
+	if !t.r.narrow(120) {
+		cells[10], cells[11] = t.r.rates(&t.tab, l.FLOPs, l.Bytes, l.Self)
+	}
 	cells[12] = texttab.Text(t.remark(l))
 	if l.Note != "" && !t.short(l) {
 		cells[0] = cells[0].Note(t.tab.note(l.Note))

@@ -34,15 +34,21 @@ func (r *Report) opBlocks() []block {
 	for i := range firstN(groups, top) {
 		g := &groups[i]
 		folded = folded || g.n > 1
-		program := ""
-		if several {
-			program = elide(g.op.Program, 24)
+		program, category, layer := elide(g.op.Program, 24), elide(g.op.Category, 24), g.layer
+		if !several || r.narrow(170) {
+			program = ""
+		}
+		if r.narrow(150) {
+			category = ""
+		}
+		if r.narrow(120) {
+			layer = "" // the scope most often says it
 		}
 		var compute, memory texttab.Cell
 		if !launches(g.op.Category) {
 			compute, memory = r.rates(&t, g.op.FLOPs, g.op.Bytes, g.op.Total)
 		}
-		t.add(texttab.Text(g.name()), texttab.Text(elide(g.op.Category, 24)), texttab.Text(elide(shownScope(g.op.Scope), scopeWidth)), texttab.Text(g.layer),
+		t.add(texttab.Text(g.name()), texttab.Text(category), texttab.Text(elide(shownScope(g.op.Scope), scopeWidth)), texttab.Text(layer),
 			texttab.Int(g.op.Occurrences), ps(g.op.Self), fraction(g.op.Self, r.opTime),
 			compute, memory, texttab.Text(g.op.BoundBy), texttab.Text(program))
 		listed += g.op.Self

@@ -62,8 +62,9 @@ type Report struct {
 
 	peakFLOPs, peakHBM float64 // of the fastest device; 0 = not stated
 
-	blocks   func() []block // text and Markdown
-	document func() any     // JSON
+	width    int                   // of the terminal written to; 0 = no limit
+	blocks   func(*Report) []block // text and Markdown
+	document func() any            // JSON
 	records  func(*csvWriter)
 }
 
@@ -73,7 +74,7 @@ func New(a *analyze.Analysis, opts Options) *Report {
 	if r.filtered() {
 		r.a = restrict(a, opts.Filter)
 	}
-	r.blocks = r.reportBlocks
+	r.blocks = (*Report).reportBlocks
 	r.document = func() any { return r.jsonReport() }
 	r.records = r.csvRows
 	return r
@@ -83,7 +84,7 @@ func New(a *analyze.Analysis, opts Options) *Report {
 // Title and Version apply. It has no CSV form.
 func Inspect(a *analyze.Analysis, opts Options) *Report {
 	r := newReport(a, opts)
-	r.blocks = r.inspectBlocks
+	r.blocks = (*Report).inspectBlocks
 	r.document = func() any { return r.jsonInspect() }
 	return r
 }
@@ -92,7 +93,7 @@ func Inspect(a *analyze.Analysis, opts Options) *Report {
 // options only Title and Version apply.
 func Check(a *analyze.Analysis, opts Options) *Report {
 	r := newReport(a, opts)
-	r.blocks = r.checkBlocks
+	r.blocks = (*Report).checkBlocks
 	r.document = func() any { return r.jsonCheck() }
 	r.records = r.csvFindings
 	return r
@@ -108,16 +109,21 @@ func newReport(a *analyze.Analysis, opts Options) *Report {
 	return r
 }
 
+// narrow reports whether columns that say less should make room.
+func (r *Report) narrow(below int) bool { return r.width > 0 && r.width < below }
+
 func (r *Report) filtered() bool { return r.opts.Filter.root != nil }
 
 // Text writes the report for a terminal.
 func (r *Report) Text(w io.Writer, style Style) error {
-	return writeText(w, r.blocks(), style)
+	view := *r
+	view.width = style.Width
+	return writeText(w, r.blocks(&view), style)
 }
 
 // Markdown writes the report as GitHub-flavoured Markdown.
 func (r *Report) Markdown(w io.Writer) error {
-	return writeMarkdown(w, r.blocks())
+	return writeMarkdown(w, r.blocks(r))
 }
 
 // JSON writes the report as one document of docs/schema.

@@ -162,7 +162,7 @@ func TestWritingTwiceIsTheSame(t *testing.T) {
 func TestBySelectsAndOrders(t *testing.T) {
 	r := New(model{layers: 2, steps: 2}.analysis(), Options{By: []string{"op", "layer", "op", "nonsense"}})
 	var titles []string
-	for _, b := range r.blocks() {
+	for _, b := range r.blocks(r) {
 		titles = append(titles, b.title)
 	}
 	if got, want := strings.Join(titles, ", "), "host.xplane.pb, Top ops, Layers, Findings, Provenance"; got != want {

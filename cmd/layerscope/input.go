@@ -33,18 +33,22 @@ type inputFlags struct {
 func (f *inputFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.hlo, "hlo", nil, "`FILE` with the HLO of a program (proto or text), for captures without; repeatable")
-	flags.StringVar(&f.clock, "clock", "device", "times of TPU tracks: device or event")
-	flags.StringSliceVar(&f.device, "device", nil, "analyse only these devices, by ordinal or name: 0,2")
-	flags.StringVar(&f.steps, "steps", "all", "steps behind the medians: 3-10, 5, last or all; totals stay whole")
+	flags.StringVar(&f.clock, "clock", "device", "times of TPU tracks: `WHICH` is device or event")
+	flags.StringSliceVar(&f.device, "device", nil, "analyse only the devices in `LIST`, by ordinal or name: 0,2")
+	flags.StringVar(&f.steps, "steps", "all", "steps behind the medians: `RANGE` is 3-10, 5, last or all; totals stay whole")
 	flags.StringVar(&f.rules, "rules", "", "`FILE` that names components and parts outside the layers, before the built-in rules")
-	flags.IntVar(&f.expect, "expect", 0, "executions of the main program that the capture should hold; fewer is a finding")
+	flags.IntVar(&f.expect, "expect", 0, "executions `N` of the main program that the capture should hold; fewer is a finding")
 }
 
-// An input is one argument: where a capture is, and what to call it.
+// An input is one argument: where a capture is, and what to call it; the label
+// is "" when the path says enough.
 type input struct{ path, label string }
 
 // parseInput takes label=PATH apart, unless a file of that whole name exists.
 func parseInput(arg string) input {
+	if arg == "-" {
+		return input{"-", "standard input"}
+	}
 	label, path, ok := strings.Cut(arg, "=")
 	if !ok || label == "" || path == "" || strings.ContainsAny(label, `/\`) {
 		return input{path: arg}

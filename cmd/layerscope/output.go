@@ -28,7 +28,7 @@ type outputFlags struct {
 func (f *outputFlags) register(cmd *cobra.Command, formats ...string) {
 	f.known = formats
 	flags := cmd.Flags()
-	flags.StringVar(&f.format, "format", "", "format: "+strings.Join(formats, ", ")+" (default by the extension of -o, else text)")
+	flags.StringVar(&f.format, "format", "", "`NAME` is "+strings.Join(formats, ", ")+" (default by the extension of -o, else text)")
 	flags.BoolVar(&f.json, "json", false, "short for --format json")
 	flags.StringVarP(&f.output, "output", "o", "", "write to `PATH` instead of standard output")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)) // the flag exists

@@ -72,11 +72,11 @@ report each.`,
 
 func (f *reportFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringSliceVar(&f.by, "by", nil, "sections, in this order: "+strings.Join(reports.Sections(), ", ")+" (default the first six)")
-	flags.IntVar(&f.top, "top", 20, "rows of op, scope and source tables; 0 = all (csv and json hold all unless this is given)")
+	flags.StringSliceVar(&f.by, "by", nil, "sections in the order of `LIST`: "+strings.Join(reports.Sections(), ", ")+" (default the first six)")
+	flags.IntVar(&f.top, "top", 20, "rows `N` of op, scope and source tables; 0 = all (csv and json hold all unless this is given)")
 	flags.BoolVar(&f.all, "all", false, "unfold equal layers and ops, list every step")
-	flags.StringVar(&f.filter, "filter", "", "only ops that match, such as 'layer:layer_* category:/dot|conv/ -op:copy*' (help filter)")
-	flags.StringVar(&f.title, "title", "", "name of the capture in the headline")
+	flags.StringVar(&f.filter, "filter", "", "only ops that match `EXPR`, such as 'layer:layer_* category:/dot|conv/ -op:copy*' (help filter)")
+	flags.StringVar(&f.title, "title", "", "`NAME` of the capture in the headline")
 	flags.BoolVar(&f.strict, "strict", false, "exit 4 when there are errors or warnings")
 	_ = cmd.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(reports.Sections(), cobra.ShellCompDirectiveNoFileComp)) // the flag exists
 }

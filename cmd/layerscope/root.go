@@ -16,7 +16,7 @@ import (
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "layerscope",
+		Use:   "layerscope [INPUT…]",
 		Short: "Where the time of a profiled model went, layer by layer",
 		Long: `layerscope reads captures of the JAX profiler (XSpace and Trace Event JSON) and says where each layer's time went.
 
@@ -79,8 +79,12 @@ func defaultVerb(root *cobra.Command, args []string) ([]string, error) {
 		return append([]string{"inspect"}, args...), nil
 	}
 	hint := "layerscope --help lists the verbs"
-	if near := root.SuggestionsFor(word); len(near) > 0 {
-		hint = "did you mean " + near[0] + "?"
+	var verbs []string
+	for _, c := range root.Commands() {
+		verbs = append(verbs, c.Name())
+	}
+	if near := nearest(word, verbs); near != "" {
+		hint = "did you mean " + near + "?"
 	}
 	return nil, usagef(hint, "%q is neither a verb nor a file", word)
 }

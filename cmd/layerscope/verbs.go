@@ -15,7 +15,7 @@ import (
 // noArgs refuses arguments.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("", "%s takes no arguments, found %q", cmd.CommandPath(), args[0])
+		return usagef("", "%s takes no arguments, found %q", cmd.Name(), args[0])
 	}
 	return nil
 }
@@ -23,7 +23,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 // inputs wants at least one INPUT, and standard input at most once.
 func inputs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return usagef(cmd.CommandPath()+" host.xplane.pb", "%s: no INPUT given", cmd.CommandPath())
+		return usagef(cmd.CommandPath()+" host.xplane.pb", "%s: no INPUT given", cmd.Name())
 	}
 	dashes := 0
 	for _, arg := range args {
