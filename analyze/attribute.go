@@ -58,13 +58,14 @@ func (s *study) attribute() error {
 	}
 	err := eachTrack(s.tracks, func(i int, tr *trace.Track) error {
 		sh, pl := s.newSheet(), placers[i]
-		_, err := selfTimes(tr, func(buf []closed) {
-			if buf == nil {
+		_, err := selfTimes(tr, func(b *closings) {
+			if b == nil {
 				sh = s.newSheet()
 				pl.reset()
+				return
 			}
-			for k := range buf {
-				s.add(sh, pl, &buf[k])
+			for k := range b.events {
+				s.add(sh, pl, b, &b.events[k])
 			}
 		})
 		sheets[i] = sh
@@ -80,14 +81,18 @@ func (s *study) attribute() error {
 }
 
 // add puts one event on a sheet.
-func (s *study) add(sh *sheet, pl *placer, c *closed) {
+func (s *study) add(sh *sheet, pl *placer, b *closings, c *closed) {
 	o := &s.ops[c.op]
 	op := &s.t.Ops[c.op]
 	r := &sh.rows[pl.row(c)+1]
-	n := int64(c.count)
+	n := b.count(c)
 	r.self += c.self
 	r.occurrences += n
-	flops, mem := op.FLOPs*n+c.flops, op.Bytes*n+c.mem
+	flops, mem := op.FLOPs*n, op.Bytes*n
+	if c.extra >= 0 {
+		flops += b.extras[c.extra].flops
+		mem += b.extras[c.extra].mem
+	}
 	r.flops += flops
 	r.mem += mem
 	r.directions[o.scope.dir] += c.self

@@ -21,15 +21,28 @@ type tally struct {
 	flops, mem int64 // measured at run time
 }
 
-func (t *tally) add(c *closed) {
-	if t.count == 0 || c.min < t.min {
-		t.min = c.min
+func (t *tally) add(c *closed, b *closings) {
+	if c.extra >= 0 {
+		t.addExtra(c, &b.extras[c.extra])
+		return
 	}
-	t.count += int64(c.count)
+	if t.count == 0 || c.dur < t.min {
+		t.min = c.dur
+	}
+	t.count++
 	t.total += c.dur
 	t.self += c.self
-	t.flops += c.flops
-	t.mem += c.mem
+}
+
+func (t *tally) addExtra(c *closed, e *extras) {
+	if t.count == 0 || e.min < t.min {
+		t.min = e.min
+	}
+	t.count += e.count
+	t.total += c.dur
+	t.self += c.self
+	t.flops += e.flops
+	t.mem += e.mem
 }
 
 func (t *tally) merge(u *tally) {
@@ -77,17 +90,18 @@ type denseTally struct {
 	used []trace.OpID
 }
 
-func (d *denseTally) add(buf []closed) {
-	if buf == nil {
+func (d *denseTally) add(b *closings) {
+	if b == nil {
 		d.take()
+		return
 	}
-	for k := range buf {
-		c := &buf[k]
+	for k := range b.events {
+		c := &b.events[k]
 		t := &d.sums[c.op]
 		if t.count == 0 {
 			d.used = append(d.used, c.op)
 		}
-		t.add(c)
+		t.add(c, b)
 	}
 }
 
