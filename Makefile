@@ -15,7 +15,7 @@ CALIBRATION ?= ^TestCalibration
 
 export CGO_ENABLED = 0
 
-.PHONY: all build demo demo-run test lint fuzz docs ci bench calibration oracle clean
+.PHONY: all build demo demo-run test lint fmt vet staticcheck fuzz docs ci bench calibration oracle clean
 
 all: build
 
@@ -34,9 +34,15 @@ test:
 	@mkdir -p bin
 	go run ./internal/ci/testsum -o bin/test-summary ./...
 
-lint:
+lint: fmt vet staticcheck
+
+fmt:
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt: these files need it:"; echo "$$files"; exit 1; }
+
+vet:
 	go vet ./...
+
+staticcheck:
 	go tool staticcheck ./...
 
 fuzz:

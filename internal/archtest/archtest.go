@@ -22,6 +22,7 @@ import (
 type Rule struct {
 	Packages string   // a package, or "x/..." for x and all below
 	Imports  []string // packages of this module they may import, as patterns
+	Tests    []string // and their tests besides, as patterns
 	Pure     bool     // values in, values out: no files, clocks, logging, contexts
 	Exported int      // exported top-level names; 0: no limit
 }

@@ -63,6 +63,15 @@ import (
 )
 
 func Example() { trace.F(); testkit.F(); x.F() }
+-- trace/deep_test.go --
+// SPDX-License-Identifier: Apache-2.0
+
+package trace_test
+
+import (
+	_ "m/analyze"
+	_ "m/reports"
+)
 -- trace/gen.go --
 // SPDX-License-Identifier: Apache-2.0
 
@@ -167,7 +176,7 @@ func fakeChecker() *Checker {
 	return &Checker{
 		Module: "m",
 		Rules: []Rule{
-			{Packages: "trace", Imports: []string{"trace/internal/..."}, Exported: 3},
+			{Packages: "trace", Imports: []string{"trace/internal/..."}, Tests: []string{"reports"}, Exported: 3},
 			{Packages: "trace/internal/...", Imports: []string{"trace/internal/wire/..."}},
 			{Packages: "analyze/...", Imports: []string{"trace"}},
 			{Packages: "analyze", Imports: []string{"trace"}, Pure: true},
@@ -202,6 +211,7 @@ new/util: a public package without a runnable Example in example_test.go
 new/util: no package comment
 new/util: the name says nothing about the package's job
 new/util: unknown package: add it to the table in internal/archtest/table.go
+trace/deep_test.go:6: imports analyze, which trace may not (internal/archtest/table.go)
 trace/internal/wire/kernel_amd64.s:1: the first line isn't "// SPDX-License-Identifier: Apache-2.0"
 `), "\n")
 	for i := range want {

@@ -39,7 +39,7 @@ func (c *Checker) mayImport(pkg string, rule Rule, test bool, imported string) b
 	if matchAny(rule.Imports, imported) {
 		return true
 	}
-	return test && (imported == pkg || matchAny(c.TestImports, imported))
+	return test && (imported == pkg || matchAny(rule.Tests, imported) || matchAny(c.TestImports, imported))
 }
 
 func (c *Checker) checkOutside(pkg string, f *file, line int, imported string) {

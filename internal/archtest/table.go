@@ -23,7 +23,7 @@ var table = []Rule{
 	{Packages: "engine/internal/...", Imports: []string{"trace", "trace/memprof", "engine/internal/..."}},
 	{Packages: "engine/scorehttp", Imports: []string{"engine", "trace"}},
 
-	{Packages: "reports", Imports: []string{"analyze", "reports/internal/...", "internal/term/termtext"}, Exported: 12},
+	{Packages: "reports", Imports: []string{"analyze", "reports/internal/...", "internal/term/termtext"}, Tests: []string{"trace", "trace/hlo"}, Exported: 12},
 	{Packages: "reports/internal/texttab", Imports: []string{"reports/internal/quantity", "internal/term/termtext"}},
 	{Packages: "reports/internal/svg", Imports: []string{"reports/internal/quantity", "internal/term/termtext"}},
 	{Packages: "reports/internal/quantity"},
