@@ -115,7 +115,11 @@ func (s *summary) testEvent(e event) {
 
 // fail prints a failed test and counts it, unless a subtest already was.
 func (s *summary) fail(id testID, t *test) {
-	io.WriteString(s.out, t.output.String())
+	for line := range strings.Lines(t.output.String()) {
+		if !strings.HasPrefix(line, "=== ") { // RUN, PAUSE, CONT, NAME
+			io.WriteString(s.out, line)
+		}
+	}
 	if p := s.running[id.parent()]; p != nil {
 		p.failedChild = true
 	}
