@@ -14,11 +14,12 @@ func (s *study) byScan(p *programFacts) (placement, error) {
 	if p.runs == 0 {
 		return pl, nil
 	}
-	held := make(map[int64]Duration)
+	held, kinds := make(map[int64]Duration), make(map[int64]int)
 	for _, id := range p.ops {
 		o := &s.ops[id]
 		if n := o.count / int64(p.runs); n >= 2 && o.count%int64(p.runs) == 0 {
 			held[n] += o.self
+			kinds[n]++
 		}
 	}
 	var n int64
@@ -32,6 +33,8 @@ func (s *study) byScan(p *programFacts) (placement, error) {
 	}
 	if trips := tripCount(p); trips > 1 && n%trips == 0 {
 		n = trips
+	} else if kinds[n] < minVariety {
+		return pl, nil // ops that happen to run more than once
 	}
 	for _, id := range p.ops {
 		o := &s.ops[id]

@@ -174,6 +174,8 @@ func (t *Trace) read(in *input, opts Options) error {
 		return t.readXSpace(in, packed != "", opts)
 	case formatChrome:
 		return fromChrome(t, in, opts)
+	case formatText:
+		return fromText(t, in.r)
 	case formatTables:
 		b, err := io.ReadAll(io.LimitReader(in.r, 1<<30))
 		if err != nil {
@@ -219,6 +221,8 @@ func sniff(head []byte, name string) (string, error) {
 		return "", &InputError{Msg: "Riegeli records, wanted an XSpace", Hint: "stop the continuous profiler with a snapshot to get an .xplane.pb"}
 	case isCache(name):
 		return "", &InputError{Msg: "a cache that XProf wrote beside a capture, not a capture", Hint: "open the .xplane.pb in the same directory"}
+	case bytes.HasPrefix(text, []byte("layerscope-trace ")):
+		return formatText, nil
 	case looksLikeTable(text):
 		return formatTables, nil
 	case bytes.HasPrefix(text, []byte("{")), bytes.HasPrefix(text, []byte("[")):
