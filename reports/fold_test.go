@@ -81,6 +81,16 @@ func TestFoldedExtremes(t *testing.T) {
 	}
 }
 
+func TestPercent(t *testing.T) {
+	for f, want := range map[float64]string{
+		0: "0.00 %", 0.5512: "55.1 %", 0.998: "99.8 %", 0.99976: "99.98 %", 0.99999: ">99.99 %", 1: "100.0 %", 0.00001: "<0.01 %",
+	} {
+		if got := percent(f); got != want {
+			t.Errorf("percent(%v) = %q, want %q", f, got, want)
+		}
+	}
+}
+
 func TestMemberNotes(t *testing.T) {
 	layers := []*analyze.Layer{{Key: "layer_0", Note: "warm-up"}, {Key: "layer_1"}, {Key: "layer_2", Note: "shared"}, {Key: "layer_3", Note: "shared"}}
 	if got, want := memberNotes(layers), "layer_0: warm-up; layer_2, layer_3: shared"; got != want {

@@ -18,8 +18,16 @@ func duration(d analyze.Duration) string {
 	return quantity.Format(quantity.Time, quantity.Int(int64(d)))
 }
 
-// percent writes a fraction: "55.1 %".
-func percent(f float64) string { return quantity.Format(quantity.Share, quantity.Real(f)) }
+// percent writes a fraction: "55.1 %", and never 100 % of what isn't whole.
+func percent(f float64) string {
+	switch {
+	case f >= 0.99995 && f < 1:
+		return ">99.99 %"
+	case f >= 0.999 && f < 1:
+		return fmt.Sprintf("%.2f %%", 100*f)
+	}
+	return quantity.Format(quantity.Share, quantity.Real(f))
+}
 
 // times writes a ratio: "2.09×".
 func times(f float64) string { return quantity.Format(quantity.Ratio, quantity.Real(f)) }

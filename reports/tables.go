@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/layerscope/layerscope/analyze"
 	"github.com/layerscope/layerscope/reports/internal/quantity"
@@ -194,19 +195,23 @@ func (r *Report) programBlocks() []block {
 			listed += programs[i].OpTime
 		}
 	}
+	line := func(add func(...texttab.Cell), label string, d analyze.Duration) {
+		add(texttab.Text(label), texttab.Cell{}, texttab.Cell{}, texttab.Cell{}, texttab.Cell{}, ps(d), fraction(d, r.opTime))
+	}
 	if n := len(programs) - programRows; top > 0 && n > 0 {
-		t.add(texttab.Text(fmt.Sprintf("%d more", n)), texttab.Cell{}, texttab.Cell{}, texttab.Cell{}, ps(all-listed), fraction(all-listed, r.opTime))
+		line(t.add, fmt.Sprintf("%d more", n), all-listed)
 	}
 	if rest := r.opTime - all; rest != 0 {
-		t.add(texttab.Text("(no program)"), texttab.Cell{}, texttab.Cell{}, texttab.Cell{}, ps(rest), fraction(rest, r.opTime))
+		line(t.add, "(no program)", rest)
 	}
-	t.total(texttab.Text("op time"), texttab.Cell{}, texttab.Cell{}, texttab.Cell{}, ps(r.opTime), fraction(r.opTime, r.opTime))
+	line(t.total, "op time", r.opTime)
 	return []block{{title: "Programs", table: t.table()}}
 }
 
 func programTable(r *Report, programs []analyze.Program) *tab {
 	t := &tab{columns: []texttab.Column{
 		{Header: "program", Code: true, Elide: true},
+		{Header: "id"},
 		{Header: "host", Elide: true},
 		{Header: "executions", Unit: quantity.Count},
 		{Header: "spans", Unit: quantity.Time},
@@ -214,19 +219,30 @@ func programTable(r *Report, programs []analyze.Program) *tab {
 		{Header: "share", Unit: quantity.Share, Of: "op time"},
 		{Header: "HLO"},
 	}}
+	names := make(map[string]int)
+	for i := range r.a.Programs {
+		names[r.a.Programs[i].Name]++
+	}
 	for i := range programs {
 		p := &programs[i]
-		host, span, hlo := p.Host, texttab.Cell{}, "absent"
+		host, id, hlo := p.Host, "", "absent"
+		var span, runs texttab.Cell
 		if len(r.a.Capture.Hosts) < 2 {
 			host = ""
+		}
+		if names[p.Name] > 1 { // shapes of one function
+			id = strconv.FormatUint(p.ID, 10)
 		}
 		if p.Total != 0 {
 			span = ps(p.Total)
 		}
+		if p.Executions > 0 {
+			runs = texttab.Int(int64(p.Executions))
+		}
 		if p.HasHLO {
 			hlo = "yes"
 		}
-		t.add(texttab.Text(or(p.Name, "(unnamed)")), texttab.Text(host), texttab.Int(int64(p.Executions)), span,
+		t.add(texttab.Text(or(p.Name, "(unnamed)")), texttab.Text(id), texttab.Text(host), runs, span,
 			ps(p.OpTime), fraction(p.OpTime, r.opTime), texttab.Text(hlo))
 	}
 	return t

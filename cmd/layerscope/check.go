@@ -3,8 +3,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/spf13/cobra"
 
 	"github.com/layerscope/layerscope/analyze"
@@ -32,7 +30,7 @@ It exits 4 when there is an error, with --strict also when there is a warning.`,
 				return reports.Check(an, reports.Options{Title: i.label, Version: toolVersion()})
 			})
 			if err := a.emit(&out, rs); err != nil {
-				return errors.Join(failed, err)
+				return err
 			}
 			a.judge(rs, true, strict)
 			return failed

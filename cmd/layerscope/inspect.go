@@ -3,8 +3,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/spf13/cobra"
 
 	"github.com/layerscope/layerscope/analyze"
@@ -29,7 +27,7 @@ A bare path does the same: layerscope host.xplane.pb`,
 				return reports.Inspect(an, reports.Options{Title: i.label, Version: toolVersion()})
 			})
 			if err := a.emit(&out, rs); err != nil {
-				return errors.Join(failed, err)
+				return err
 			}
 			a.judge(rs, strict, strict)
 			if failed == nil {

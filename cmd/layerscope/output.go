@@ -69,6 +69,9 @@ func (f *outputFlags) resolve() error {
 // emit writes reports in the format asked for. A file is opened only once
 // everything is rendered: a failure leaves none behind.
 func (a *app) emit(f *outputFlags, rs []*reports.Report) error {
+	if len(rs) == 0 {
+		return nil // no input could be read; its error is on its way
+	}
 	var b bytes.Buffer
 	if err := a.render(f, &b, rs); err != nil {
 		return err

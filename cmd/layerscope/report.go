@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
@@ -55,7 +54,7 @@ report each.`,
 				return reports.New(an, opts)
 			})
 			if err := a.emit(&out, rs); err != nil {
-				return errors.Join(failed, err)
+				return err
 			}
 			a.judge(rs, f.strict, f.strict)
 			if failed == nil && out.output == "" {

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/layerscope/layerscope/internal/tracetest"
+)
+
+// outcome is what a run leaves behind.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+func runWith(ctx context.Context, stdin io.Reader, args ...string) outcome {
+	var stdout, stderr bytes.Buffer
+	e := edge{stdin: stdin, stdout: &stdout, stderr: &stderr, env: func(string) string { return "" }, now: time.Now}
+	code := run(ctx, e, args)
+	return outcome{code, stdout.String(), stderr.String()}
+}
+
+func capture(t *testing.T, name string) string {
+	t.Helper()
+	return filepath.Join(tracetest.Root(t), "testdata", "captures", name)
+}
+
+type broken struct{ err error }
+
+func (b broken) Write([]byte) (int, error) { return 0, b.err }
+func (b broken) Read([]byte) (int, error)  { return 0, b.err }
+
+func TestClosedPipeIsNoFailure(t *testing.T) {
+	var stderr bytes.Buffer
+	closed := broken{&fs.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}}
+	e := edge{stdin: strings.NewReader(""), stdout: closed, stderr: &stderr, env: func(string) string { return "" }, now: time.Now}
+	if code := run(t.Context(), e, []string{"report", capture(t, "base_a.xplane.pb.gz")}); code != exitDone || stderr.Len() > 0 {
+		t.Errorf("code %d, stderr %q, want 0 and silence", code, stderr.String())
+	}
+}
+
+func TestFullDiskIsAFailure(t *testing.T) {
+	var stderr bytes.Buffer
+	e := edge{stdin: strings.NewReader(""), stdout: broken{syscall.ENOSPC}, stderr: &stderr, env: func(string) string { return "" }, now: time.Now}
+	code := run(t.Context(), e, []string{"check", capture(t, "base_a.xplane.pb.gz")})
+	if code != exitFailed || !strings.Contains(stderr.String(), "hint: free some space") {
+		t.Errorf("code %d, stderr %q, want 1 and a hint", code, stderr.String())
+	}
+}
+
+// A reader that never has anything, until the test ends.
+type silent struct{ end <-chan struct{} }
+
+func (s silent) Read([]byte) (int, error) {
+	<-s.end
+	return 0, io.EOF
+}
+
+func TestInterrupt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	end := make(chan struct{})
+	defer close(end)
+	time.AfterFunc(20*time.Millisecond, cancel)
+	got := runWith(ctx, silent{end}, "report", "-")
+	if want := (outcome{exitInterrupted, "", "layerscope: interrupted\n"}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+func TestReadErrorOfStandardInput(t *testing.T) {
+	got := runWith(t.Context(), broken{errors.New("bad cable")}, "check", "-")
+	if got.code != exitFailed || !strings.Contains(got.stderr, "bad cable") {
+		t.Errorf("%+v, want code 1 and the reader's error", got)
+	}
+}
+
+func TestHints(t *testing.T) {
+	for err, want := range map[error]string{
+		&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}: "check the file's permissions",
+		fmt.Errorf("x: %w", syscall.ENOSPC):                       "free some space, or write elsewhere with -o",
+		errors.New("x"):                                           "",
+	} {
+		if got := hintFor(err); got != want {
+			t.Errorf("hintFor(%v) = %q, want %q", err, got, want)
+		}
+	}
+}
+
+func TestParseSteps(t *testing.T) {
+	for _, c := range []struct {
+		in          string
+		first, last int64
+		ok          bool
+	}{
+		{"all", 0, 0, true}, {"", 0, 0, true}, {"last", lastStep, lastStep, true}, {"5", 5, 5, true}, {"3-10", 3, 10, true}, {"0-2", 0, 2, true},
+		{"10-3", 0, 0, false}, {"-3", 0, 0, false}, {"x", 0, 0, false}, {"3-", 0, 0, false}, {"1-2-3", 0, 0, false}, {"0", 0, 0, false},
+	} {
+		first, last, err := parseSteps(c.in)
+		if first != c.first || last != c.last || (err == nil) != c.ok {
+			t.Errorf("parseSteps(%q) = %d, %d, %v, want %d, %d, ok %v", c.in, first, last, err, c.first, c.last, c.ok)
+		}
+	}
+}
+
+func TestParseInput(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for in, want := range map[string]input{
+		"a.pb":       {"a.pb", ""},
+		"base=a.pb":  {"a.pb", "base"},
+		"base=-":     {"-", "base"},
+		"-":          {"-", "standard input"},
+		"runs/k=v":   {"runs/k=v", ""},
+		"=a.pb":      {"=a.pb", ""},
+		"base=":      {"base=", ""},
+		"a=b=c.pb":   {"b=c.pb", "a"},
+		"gs://b/k=v": {"gs://b/k=v", ""},
+	} {
+		if got := parseInput(in); got != want {
+			t.Errorf("parseInput(%q) = %+v, want %+v", in, got, want)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	verbs := []string{"report", "inspect", "check", "version", "completion", "help"}
+	for in, want := range map[string]string{"reprot": "report", "inspct": "inspect", "cheque": "check", "xyzzy": "", "": "", "versoin": "version"} {
+		if got := nearest(in, verbs); got != want {
+			t.Errorf("nearest(%q) = %q, want %q", in, got, want)
+		}
+	}
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"abc", "", 3}, {"", "abc", 3}, {"kitten", "sitting", 3}, {"format", "formt", 1}} {
+		if got := distance(c.a, c.b); got != c.want {
+			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+func TestQuoted(t *testing.T) {
+	for in, want := range map[string]string{"runs/a.pb": "runs/a.pb", "my file": "'my file'", "it's": `'it'\''s'`, "": "''", "$(x)": "'$(x)'"} {
+		if got := quoted(in); got != want {
+			t.Errorf("quoted(%q) = %s, want %s", in, got, want)
+		}
+	}
+}
+
+// Help must be instant: nothing heavy may be done before a verb runs.
+func BenchmarkHelp(b *testing.B) {
+	for b.Loop() {
+		if got := runWith(b.Context(), strings.NewReader(""), "report", "--help"); got.code != exitDone {
+			b.Fatal(got.stderr)
+		}
+	}
+}
