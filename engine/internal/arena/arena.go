@@ -61,6 +61,7 @@ type Arena struct {
 	regions []*region
 	free    freeList
 	live    map[uint64]*block
+	spare   []*block // structs of merged blocks, for the next split
 	lastID  uint64
 	stats   Stats
 }
@@ -77,7 +78,6 @@ func New(opt Options) *Arena {
 // Copies are the same buffer: freeing one frees all.
 type Buffer struct {
 	arena *Arena
-	block *block
 	id    uint64
 	data  []byte
 }
@@ -108,7 +108,7 @@ func (a *Arena) Alloc(n int, tag Tag) (Buffer, error) {
 	}
 	a.free.remove(b)
 	if rest := b.size - size; rest > 0 {
-		a.free.add(b.split(size))
+		a.free.add(b.split(size, a.newBlock()))
 	}
 	a.lastID++
 	b.id, b.requested, b.tag, b.stack = a.lastID, int64(n), tag, stack
@@ -116,7 +116,17 @@ func (a *Arena) Alloc(n int, tag Tag) (Buffer, error) {
 	a.stats.count(size)
 	onAlloc(b)
 	a.event(OpAlloc, b)
-	return Buffer{arena: a, block: b, id: b.id, data: b.bytes()[:n:n]}, nil
+	return Buffer{arena: a, id: b.id, data: b.bytes()[:n:n]}, nil
+}
+
+// newBlock returns a block struct to fill.
+func (a *Arena) newBlock() *block {
+	if n := len(a.spare); n > 0 {
+		b := a.spare[n-1]
+		a.spare = a.spare[:n-1]
+		return b
+	}
+	return new(block)
 }
 
 // ID returns the buffer's Record.ID; 0 for the zero Buffer.
@@ -169,7 +179,7 @@ func (a *Arena) release(buf Buffer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	buf.checkLocked("free")
-	b := buf.block
+	b := a.live[buf.id]
 	onFree(b)
 	delete(a.live, b.id)
 	a.stats.BytesInUse -= b.size
@@ -177,11 +187,11 @@ func (a *Arena) release(buf Buffer) {
 	b.id, b.requested, b.tag, b.stack = 0, 0, Tag{}, nil
 	if n := b.next; n != nil && n.id == 0 {
 		a.free.remove(n)
-		b.merge()
+		a.spare = append(a.spare, b.merge())
 	}
 	if p := b.prev; p != nil && p.id == 0 {
 		a.free.remove(p)
-		p.merge()
+		a.spare = append(a.spare, p.merge())
 		b = p
 	}
 	a.free.add(b)

@@ -33,9 +33,10 @@ func (b *block) bytes() []byte { return b.region.data[b.off : b.off+b.size] }
 
 func (b *block) addr() uintptr { return uintptr(unsafe.Pointer(&b.region.data[b.off])) }
 
-// split cuts b down to size and returns the rest as a free block.
-func (b *block) split(size int64) *block {
-	rest := &block{region: b.region, off: b.off + size, size: b.size - size, prev: b, next: b.next}
+// split cuts b down to size and returns the rest, in the struct rest, as a
+// free block.
+func (b *block) split(size int64, rest *block) *block {
+	*rest = block{region: b.region, off: b.off + size, size: b.size - size, prev: b, next: b.next}
 	if rest.next != nil {
 		rest.next.prev = rest
 	}
@@ -43,14 +44,15 @@ func (b *block) split(size int64) *block {
 	return rest
 }
 
-// merge takes the next block into b.
-func (b *block) merge() {
+// merge takes the next block into b and returns its struct, now unused.
+func (b *block) merge() *block {
 	n := b.next
 	b.size += n.size
 	b.next = n.next
 	if b.next != nil {
 		b.next.prev = b
 	}
+	return n
 }
 
 // freeList holds free blocks by size, then address. Best fit from it takes

@@ -17,7 +17,7 @@ func TestMemoryChecks(t *testing.T) {
 	if v := float64(b.Floats()[0]); !math.IsNaN(v) {
 		t.Errorf("a new buffer holds %g, want NaN", v)
 	}
-	over := b.block.bytes()
+	over := a.live[b.id].bytes()
 	over[100] = 1
 	mustPanic(t, "x (temp) (100 bytes) was written 0 bytes past its end: 0x01", b.Free)
 
