@@ -2,15 +2,13 @@
 
 package hlo
 
-import "fmt"
-
 // link resolves what could only be known at the end of a protobuf module:
 // called computations, the entry, the schedule.
 func (r *reader) link(entryID int64, entryName string, schedule []byte) error {
 	byID := make(map[int64]*Computation, len(r.m.Computations))
 	for _, c := range r.m.Computations {
 		if _, dup := byID[c.ID]; dup {
-			r.m.warn("computation id used twice", fmt.Sprintf("%s: id %d", c.Name, c.ID))
+			r.m.warnID("computation id used twice", c.Name, c.ID)
 			continue
 		}
 		byID[c.ID] = c
@@ -21,7 +19,7 @@ func (r *reader) link(entryID int64, entryName string, schedule []byte) error {
 		for i, id := range p.ids {
 			c := byID[id]
 			if c == nil {
-				r.m.warn("missing computation", fmt.Sprintf("%s: id %d", p.in.Name, id))
+				r.m.warnID("missing computation", p.in.Name, id)
 				if missing == nil {
 					missing = &Computation{Name: "missing"}
 				}
@@ -52,7 +50,7 @@ func (m *Module) resolve(entryName string) {
 	}
 	if n := len(m.Computations); m.Entry == nil && n > 0 {
 		m.Entry = m.Computations[n-1]
-		m.warn("missing entry", fmt.Sprintf("no computation %q; the last one is taken", entryName))
+		m.warn("missing entry", m.Name, "the last computation is taken")
 	}
 	for i, c := range m.Computations {
 		c.index = int32(i)
@@ -107,7 +105,7 @@ func (m *Module) sortCalls() {
 	for _, c := range m.Computations {
 		if calls[c.index] > 0 {
 			c.cyclic = true
-			m.warn("call cycle", "computation "+c.Name)
+			m.warn("call cycle", m.Name, c.Name)
 		}
 	}
 }
@@ -150,7 +148,7 @@ func (r *reader) schedule(b []byte, byID map[int64]*Computation) error {
 			return r.fail(s.b, "schedule of "+c.Name, s.err)
 		}
 		if !c.reorder(r.ops) {
-			r.m.warn("schedule does not fit", "computation "+c.Name)
+			r.m.warn("schedule does not fit", r.m.Name, c.Name)
 		}
 	}
 	if m.err != nil {

@@ -250,13 +250,25 @@ func (in *Instruction) String() string {
 	return string(append(b, ')'))
 }
 
-// warn counts a fault of the input.
-func (m *Module) warn(kind, what string) {
+// warn counts a fault of the input; where and what are put together for the
+// first of its kind only.
+func (m *Module) warn(kind, where, what string) {
 	for i := range m.Warnings {
 		if m.Warnings[i].Kind == kind {
 			m.Warnings[i].Count++
 			return
 		}
 	}
-	m.Warnings = append(m.Warnings, Warning{Kind: kind, First: what, Count: 1})
+	m.Warnings = append(m.Warnings, Warning{Kind: kind, First: where + ": " + what, Count: 1})
+}
+
+// warnID is warn for an id that leads nowhere.
+func (m *Module) warnID(kind, where string, id int64) {
+	for i := range m.Warnings {
+		if m.Warnings[i].Kind == kind {
+			m.Warnings[i].Count++
+			return
+		}
+	}
+	m.warn(kind, where, "id "+strconv.FormatInt(id, 10))
 }

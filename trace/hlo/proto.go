@@ -23,10 +23,10 @@ const (
 
 // maxInstructions returns the most instructions, or computations, of a module
 // of n bytes. Real modules take 130 to 230 bytes an instruction.
-func maxInstructions(n int) int { return max(1<<18, n/128) }
+func maxInstructions(n int) int { return max(3<<16, n/128) }
 
 // maxEdges returns the most operands and called computations.
-func maxEdges(n int) int { return max(1<<20, n/16) }
+func maxEdges(n int) int { return max(1<<19, n/16) }
 
 var errNotModule = errors.New("no HloModuleProto, HloProto, HloSnapshot or HloModuleProtoWithConfig")
 
@@ -208,7 +208,7 @@ func (r *reader) computation(b []byte, c *Computation, slab []Instruction) ([]In
 			c.Name = r.str(m.val)
 		case m.num == 2 && m.bytes():
 			if len(m.val) < minInstruction {
-				r.m.warn("instruction without contents", fmt.Sprintf("offset %#x", r.at(m.val)))
+				r.m.warnID("instruction without contents", c.Name, 0)
 				continue
 			}
 			in := &slab[n]
@@ -236,7 +236,7 @@ func (r *reader) computation(b []byte, c *Computation, slab []Instruction) ([]In
 	if n > 0 {
 		if c.Root = seen.find(rootID); c.Root == nil {
 			c.Root = c.Instructions[n-1]
-			r.m.warn("missing root", fmt.Sprintf("computation %s: id %d", c.Name, rootID))
+			r.m.warnID("missing root", c.Name, rootID)
 		}
 	}
 	return slab[n:], nil

@@ -8,6 +8,9 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
+// submessage marks the fields of HloInstructionProto that are messages.
+var submessage = [64]bool{3: true, 7: true, 8: true, 15: true, 16: true, 30: true}
+
 // instruction decodes HloInstructionProto. Operands must come before in the
 // same computation, which rules out cycles.
 func (r *reader) instruction(b []byte, in *Instruction, seen *lookup) error {
@@ -19,6 +22,9 @@ func (r *reader) instruction(b []byte, in *Instruction, seen *lookup) error {
 	var groups [2]int64
 	m := message{b: b}
 	for m.next() {
+		if m.num < 64 && submessage[m.num] && !m.bytes() {
+			continue
+		}
 		var err error
 		switch m.num {
 		case 1:
@@ -30,9 +36,7 @@ func (r *reader) instruction(b []byte, in *Instruction, seen *lookup) error {
 		case 7:
 			err = r.metadata(m.val, in)
 		case 8:
-			if m.bytes() {
-				in.value, in.hasValue = scalarInt(m.val)
-			}
+			in.value, in.hasValue = scalarInt(m.val)
 		case 9:
 			param = m.int()
 		case 11:
@@ -65,7 +69,7 @@ func (r *reader) instruction(b []byte, in *Instruction, seen *lookup) error {
 			in.Direction = r.text2(&m)
 		}
 		if err != nil {
-			return r.fail(m.val, fmt.Sprintf("instruction %s: field %d", in.Name, m.num), err)
+			return r.fail(b, fmt.Sprintf("instruction %s: field %d", in.Name, m.num), err)
 		}
 	}
 	if m.err != nil {
@@ -101,7 +105,7 @@ func (r *reader) operands(in *Instruction, ids []int64, seen *lookup) {
 	for _, id := range ids {
 		o := seen.find(id)
 		if o == nil {
-			r.m.warn("missing operand", fmt.Sprintf("%s: id %d", in.Name, id))
+			r.m.warnID("missing operand", in.Name, id)
 			if r.missing == nil {
 				r.missing = &Instruction{Name: "missing", Shape: noShape, Parameter: -1, TupleIndex: -1}
 			}

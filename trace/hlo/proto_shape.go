@@ -45,8 +45,12 @@ func (r *reader) shapeInto(b []byte, s *Shape, depth int) error {
 			if !m.bytes() {
 				continue
 			}
-			if r.parts++; r.parts > maxShapeParts {
-				return errShapeParts
+			if s.Parts == nil {
+				n := 1 + countParts(m.b)
+				if r.parts += n; r.parts > maxShapeParts {
+					return errShapeParts
+				}
+				s.Parts = make([]Shape, 0, n)
 			}
 			var part Shape
 			if err := r.shapeInto(m.val, &part, depth+1); err != nil {
@@ -65,6 +69,17 @@ func (r *reader) shapeInto(b []byte, s *Shape, depth int) error {
 		}
 	}
 	return m.err
+}
+
+// countParts counts the tuple parts in the rest of a ShapeProto.
+func countParts(rest []byte) int {
+	n := 0
+	for m := (message{b: rest}); m.next(); {
+		if m.num == 4 && m.bytes() {
+			n++
+		}
+	}
+	return n
 }
 
 // layout decodes LayoutProto: minor-to-major 1, tiles 6 {dimensions 1},

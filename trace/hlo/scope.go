@@ -284,10 +284,13 @@ func (f *folder) name(p string, last bool) {
 		f.plain(p, last)
 		return
 	}
-	if f.depth++; f.depth > maxPeel {
-		f.plain(p, false)
+	if f.depth >= maxPeel {
+		if p != "" {
+			f.plain(p, false)
+		}
 		return
 	}
+	f.depth++
 	inner := SplitScope(p)
 	for i, q := range inner {
 		next := ""

@@ -114,7 +114,7 @@ func (p *textParser) computation(header string) error {
 		p.m.Entry = c
 	}
 	if _, dup := p.comps[c.Name]; dup {
-		p.m.warn("computation name used twice", c.Name)
+		p.m.warn("computation name used twice", p.m.Name, c.Name)
 	} else {
 		p.comps[c.Name] = c
 	}
@@ -137,7 +137,7 @@ func (p *textParser) addInstruction(c *Computation, stmt string, seen map[string
 	for i := range p.operands {
 		o := seen[p.operands[i].name]
 		if o == nil {
-			p.m.warn("missing operand", in.Name+": "+p.operands[i].name)
+			p.m.warn("missing operand", in.Name, p.operands[i].name)
 			if p.missing == nil {
 				p.missing = &Instruction{Name: "missing", Shape: noShape, Parameter: -1, TupleIndex: -1}
 			}
@@ -149,7 +149,7 @@ func (p *textParser) addInstruction(c *Computation, stmt string, seen map[string
 		p.calls = append(p.calls, textCalls{in, names})
 	}
 	if _, dup := seen[in.Name]; dup {
-		p.m.warn("instruction name used twice", c.Name+": "+in.Name)
+		p.m.warn("instruction name used twice", c.Name, in.Name)
 	} else {
 		seen[in.Name] = in
 	}
@@ -166,7 +166,7 @@ func (p *textParser) link() error {
 		for _, name := range l.names {
 			c := p.comps[name]
 			if c == nil {
-				p.m.warn("missing computation", l.in.Name+": "+name)
+				p.m.warn("missing computation", l.in.Name, name)
 				if missing == nil {
 					missing = &Computation{Name: "missing"}
 				}

@@ -30,7 +30,7 @@ func (m *message) next() bool {
 		return false
 	}
 	m.b = m.b[n:]
-	m.num, m.typ = num, typ
+	m.num, m.typ, m.val = num, typ, nil
 	switch typ {
 	case protowire.VarintType:
 		m.x, n = protowire.ConsumeVarint(m.b)
@@ -120,6 +120,9 @@ type pendingCalls struct {
 func (r *reader) at(v []byte) int { return cap(r.base) - cap(v) }
 
 func (r *reader) str(v []byte) string {
+	if len(v) == 0 {
+		return ""
+	}
 	off := r.at(v)
 	return r.text[off : off+len(v)]
 }
