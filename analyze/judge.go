@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/layerscope/layerscope/trace"
 )
@@ -36,6 +37,7 @@ func (s *study) judge() {
 		s.judgeDevices()
 		s.judgeOps()
 		s.judgeLayers()
+		s.judgeGrouping()
 	}
 	rank := map[trace.Severity]int{trace.Error: 0, trace.Warning: 1, trace.Info: 2}
 	slices.SortStableFunc(s.out.Findings, func(a, b Finding) int { return cmp.Compare(rank[a.Severity], rank[b.Severity]) })
@@ -222,6 +224,35 @@ func (s *study) judgeLayers() {
 		s.find("unattributed", trace.Warning, 1, "the largest are listed; component and layer tables leave this time out",
 			"%.1f %% of op time belongs to no layer and no named part (largest: %s)", 100*share, names)
 	}
+}
+
+// judgeGrouping says, for tables, what a grouping by words in names would show:
+// published reports were made so, and their figures should be found again.
+func (s *study) judgeGrouping() {
+	if s.t.Lossy == "" || s.out.Layers.OpTime == 0 {
+		return
+	}
+	var flash, word, component Duration
+	for i := range s.out.Ops {
+		o := &s.out.Ops[i]
+		name := strings.ToLower(o.Scope)
+		switch {
+		case strings.Contains(name, "flashattention"), strings.Contains(name, "ragged_paged_attention"), strings.Contains(name, "rpa-"):
+			flash += o.Self
+			word += o.Self
+		case strings.Contains(name, "attention"):
+			word += o.Self
+		}
+		if o.Component == attention {
+			component += o.Self
+		}
+	}
+	if word == component {
+		return
+	}
+	all := s.out.Layers.OpTime
+	s.find("grouped-by-name", trace.Info, 1, "the component table goes by scope: a norm after attention is a norm",
+		"grouping by words in op names gives attention %.1f %% of op time (attention.flash %.1f %%); by scope it is %.1f %%", percent(word, all), percent(flash, all), percent(component, all))
 }
 
 func orNone(s string) string {
