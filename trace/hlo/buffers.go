@@ -237,7 +237,7 @@ func (r *reader) heapTrace(b []byte, t *HeapTrace) error {
 				case 2:
 					e.Buffer = d.int()
 				case 4:
-					e.Instruction = r.text2(&d)
+					e.Instruction = r.string(&d)
 				case 5:
 					e.Canonical = d.int()
 				}

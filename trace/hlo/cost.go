@@ -94,8 +94,12 @@ func (m *Module) Cost(in *Instruction, o CostOptions) Cost {
 }
 
 // Cost returns the work of an instruction that was parsed alone, from the
-// operand shapes on its line; what it calls is not known.
+// operand shapes on its line; what it calls is not known. For an instruction of
+// a module it is the module's Cost without options.
 func (in *Instruction) Cost() Cost {
+	if in.Parent != nil {
+		return in.Parent.module.Cost(in, CostOptions{})
+	}
 	n := newCounter(CostOptions{})
 	return n.cost(in)
 }

@@ -53,7 +53,7 @@ func (m *Module) resolve(entryName string) {
 		m.warn("missing entry", m.Name, "the last computation is taken")
 	}
 	for i, c := range m.Computations {
-		c.index = int32(i)
+		c.index, c.module = int32(i), m
 		for _, in := range c.Instructions {
 			for _, callee := range in.Called {
 				if callee.known {

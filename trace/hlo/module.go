@@ -64,6 +64,7 @@ type Computation struct {
 	once    sync.Once
 	cyclic  bool
 	known   bool // has a body in the file
+	module  *Module
 	index   int32
 }
 

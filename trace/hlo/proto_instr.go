@@ -11,15 +11,22 @@ import (
 // submessage marks the fields of HloInstructionProto that are messages.
 var submessage = [64]bool{3: true, 7: true, 8: true, 15: true, 16: true, 30: true}
 
-// instruction decodes HloInstructionProto. Operands must come before in the
-// same computation, which rules out cycles.
+// rawInstruction is what only makes sense together with the opcode.
+type rawInstruction struct {
+	param, tuple               int64
+	featureGroups, batchGroups int64
+	called                     []int64
+}
+
+// instruction decodes HloInstructionProto: name 1, opcode 2, shape 3, metadata
+// 7, id 35, operand ids 36, called computation ids 38, and what attribute
+// reads. Operands must come before in the same computation, which rules out
+// cycles.
 func (r *reader) instruction(b []byte, in *Instruction, seen *lookup) error {
 	in.Parameter, in.TupleIndex = -1, -1
 	in.Shape = noShape
 	ops := r.ops[:0]
-	var called []int64
-	var param, tuple int64
-	var groups [2]int64
+	var raw rawInstruction
 	m := message{b: b}
 	for m.next() {
 		if m.num < 64 && submessage[m.num] && !m.bytes() {
@@ -28,45 +35,21 @@ func (r *reader) instruction(b []byte, in *Instruction, seen *lookup) error {
 		var err error
 		switch m.num {
 		case 1:
-			in.Name = r.text2(&m)
+			in.Name = r.string(&m)
 		case 2:
-			in.Opcode = r.text2(&m)
+			in.Opcode = r.string(&m)
 		case 3:
 			in.Shape, err = r.shape(m.val)
 		case 7:
 			err = r.metadata(m.val, in)
-		case 8:
-			in.value, in.hasValue = scalarInt(m.val)
-		case 9:
-			param = m.int()
-		case 11:
-			in.FusionKind = r.text2(&m)
-		case 13:
-			tuple = m.int()
-		case 14:
-			in.Dims = r.list(&m, in.Dims)
-		case 15:
-			in.Window, err = r.window(m.val)
-		case 16:
-			in.Conv, err = r.convDims(m.val)
-		case 28:
-			in.CustomCallTarget = r.text2(&m)
-		case 30:
-			in.Dot, err = r.dotDims(m.val)
 		case 35:
 			in.ID = m.int()
 		case 36:
 			ops, err = r.idList(&m, ops)
 		case 38:
-			called, err = r.idList(&m, called)
-		case 43:
-			in.BackendConfig = r.text2(&m)
-		case 50:
-			groups[0] = m.int()
-		case 58:
-			groups[1] = m.int()
-		case 63:
-			in.Direction = r.text2(&m)
+			raw.called, err = r.idList(&m, raw.called)
+		default:
+			err = r.attribute(&m, in, &raw)
 		}
 		if err != nil {
 			return r.fail(b, fmt.Sprintf("instruction %s: field %d", in.Name, m.num), err)
@@ -76,24 +59,67 @@ func (r *reader) instruction(b []byte, in *Instruction, seen *lookup) error {
 		return r.fail(m.b, "instruction "+in.Name, m.err)
 	}
 	r.ops = ops
-	in.finish(param, tuple, groups)
+	in.finish(&raw)
 	r.operands(in, ops, seen)
-	if len(called) > 0 {
-		r.calls = append(r.calls, pendingCalls{in, called})
+	if len(raw.called) > 0 {
+		r.calls = append(r.calls, pendingCalls{in, raw.called})
 	}
 	return nil
 }
 
+// attribute decodes the fields that some opcodes have: literal 8, parameter
+// number 9, fusion kind 11, tuple index 13, dimensions 14, window 15,
+// convolution dimensions 16, custom-call target 28, dot dimensions 30, backend
+// config 43, feature groups 50, batch groups 58, comparison direction 63,
+// ragged dot dimensions 90 {dot dimensions 1}.
+func (r *reader) attribute(m *message, in *Instruction, raw *rawInstruction) (err error) {
+	switch m.num {
+	case 8:
+		in.value, in.hasValue = scalarInt(m.val)
+	case 9:
+		raw.param = m.int()
+	case 11:
+		in.FusionKind = r.string(m)
+	case 13:
+		raw.tuple = m.int()
+	case 14:
+		in.Dims = r.list(m, in.Dims)
+	case 15:
+		in.Window, err = r.window(m.val)
+	case 16:
+		in.Conv, err = r.convDims(m.val)
+	case 28:
+		in.CustomCallTarget = r.string(m)
+	case 30:
+		in.Dot, err = r.dotDims(m.val)
+	case 43:
+		in.BackendConfig = r.string(m)
+	case 50:
+		raw.featureGroups = m.int()
+	case 58:
+		raw.batchGroups = m.int()
+	case 63:
+		in.Direction = r.string(m)
+	case 90:
+		for d := (message{b: m.val}); d.next(); {
+			if d.num == 1 && d.bytes() {
+				in.Dot, err = r.dotDims(d.val)
+			}
+		}
+	}
+	return err
+}
+
 // finish sets what depends on the opcode.
-func (in *Instruction) finish(param, tuple int64, groups [2]int64) {
+func (in *Instruction) finish(raw *rawInstruction) {
 	switch in.Opcode {
 	case "parameter":
-		in.Parameter = int(max(0, min(param, maxTable)))
+		in.Parameter = int(max(0, min(raw.param, maxTable)))
 	case "get-tuple-element":
-		in.TupleIndex = int(max(0, min(tuple, maxTable)))
+		in.TupleIndex = int(max(0, min(raw.tuple, maxTable)))
 	}
 	if in.Conv != nil {
-		in.Conv.FeatureGroupCount, in.Conv.BatchGroupCount = max(1, groups[0]), max(1, groups[1])
+		in.Conv.FeatureGroupCount, in.Conv.BatchGroupCount = max(1, raw.featureGroups), max(1, raw.batchGroups)
 	}
 }
 
@@ -115,8 +141,8 @@ func (r *reader) operands(in *Instruction, ids []int64, seen *lookup) {
 	}
 }
 
-// text2 returns a string field, "" for another wire type.
-func (r *reader) text2(m *message) string {
+// string returns a string field, "" for another wire type.
+func (r *reader) string(m *message) string {
 	if !m.bytes() {
 		return ""
 	}
@@ -130,15 +156,15 @@ func (r *reader) metadata(b []byte, in *Instruction) error {
 	for m.next() {
 		switch m.num {
 		case 1:
-			in.OpType = r.text2(&m)
+			in.OpType = r.string(&m)
 		case 2:
-			in.OpName = r.text2(&m)
+			in.OpName = r.string(&m)
 		case 3:
-			in.file = r.text2(&m)
+			in.file = r.string(&m)
 		case 4:
 			in.line = int32(m.int())
 		case 12:
-			in.DedupName = r.text2(&m)
+			in.DedupName = r.string(&m)
 		case 15:
 			in.frame = int32(m.int())
 		}

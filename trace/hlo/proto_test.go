@@ -58,6 +58,18 @@ func TestSmallProgram(t *testing.T) {
 	}
 }
 
+// TestRaggedDot reads a grouped matmul: each of 6 rows meets one of 3 matrices.
+func TestRaggedDot(t *testing.T) {
+	m := parse(t, program(1, function(1, "main", 4,
+		node(1, "rows", "parameter", array(6, 8)),
+		node(2, "matrices", "parameter", array(3, 8, 5)).num(9, 1),
+		node(3, "sizes", "parameter", array(3)).num(9, 2),
+		node(4, "r", "ragged-dot", array(6, 5), 1, 2, 3).msg(90, enc{}.msg(1, enc{}.packed(1, 1).packed(2, 1)).packed(2, 0).packed(3, 0)))))
+	if c := m.Instruction("r").Cost(); c.MatmulFLOPs != 2*6*8*5 || c.Unknown {
+		t.Errorf("cost %+v", c)
+	}
+}
+
 // TestHLOWithConfig reads the module that was compiled from StableHLO text.
 func TestHLOWithConfig(t *testing.T) {
 	m := parse(t, readAny(t, tracetest.Shared(t, "data/hlo/go_two_layers_v6e.hlo_with_config.pb.xz")))

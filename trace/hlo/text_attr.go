@@ -11,7 +11,6 @@ import (
 // of called computations: a while's body before its condition.
 func (p *textParser) attributes(in *Instruction, s string) []string {
 	var calls []string
-	var dot DotDims
 	var condition string
 	var feature, batch int64 = 1, 1
 	for s != "" {
@@ -24,38 +23,10 @@ func (p *textParser) attributes(in *Instruction, s string) []string {
 			continue
 		}
 		switch key {
-		case "dimensions", "iota_dimension":
-			in.Dims = braced(val)
-		case "lhs_contracting_dims":
-			dot.LHSContracting, in.Dot = braced(val), &dot
-		case "rhs_contracting_dims":
-			dot.RHSContracting, in.Dot = braced(val), &dot
-		case "lhs_batch_dims":
-			dot.LHSBatch, in.Dot = braced(val), &dot
-		case "rhs_batch_dims":
-			dot.RHSBatch, in.Dot = braced(val), &dot
-		case "window":
-			in.Window = parseWindow(val)
-		case "dim_labels":
-			in.Conv = parseDimLabels(val)
 		case "feature_group_count":
 			feature = number(val)
 		case "batch_group_count":
 			batch = number(val)
-		case "index":
-			if in.Opcode == "get-tuple-element" {
-				in.TupleIndex = int(max(0, min(number(val), maxTable)))
-			}
-		case "direction":
-			in.Direction = val
-		case "kind":
-			in.FusionKind = val
-		case "custom_call_target":
-			in.CustomCallTarget = unquote(val)
-		case "backend_config":
-			in.BackendConfig = unquote(val)
-		case "metadata":
-			in.metadata(val)
 		case "condition":
 			condition = firstName(val)
 		case "calls", "to_apply", "body", "true_computation", "false_computation", "select", "scatter":
@@ -66,6 +37,8 @@ func (p *textParser) attributes(in *Instruction, s string) []string {
 				name, list, _ = strings.Cut(list, ",")
 				calls = append(calls, firstName(stripComments(name)))
 			}
+		default:
+			in.attribute(key, val)
 		}
 	}
 	if condition != "" {
@@ -75,6 +48,46 @@ func (p *textParser) attributes(in *Instruction, s string) []string {
 		in.Conv.FeatureGroupCount, in.Conv.BatchGroupCount = max(1, feature), max(1, batch)
 	}
 	return calls
+}
+
+// attribute reads one attribute that calls nothing.
+func (in *Instruction) attribute(key, val string) {
+	dot := func() *DotDims {
+		if in.Dot == nil {
+			in.Dot = &DotDims{}
+		}
+		return in.Dot
+	}
+	switch key {
+	case "dimensions", "iota_dimension":
+		in.Dims = braced(val)
+	case "lhs_contracting_dims":
+		dot().LHSContracting = braced(val)
+	case "rhs_contracting_dims":
+		dot().RHSContracting = braced(val)
+	case "lhs_batch_dims":
+		dot().LHSBatch = braced(val)
+	case "rhs_batch_dims":
+		dot().RHSBatch = braced(val)
+	case "window":
+		in.Window = parseWindow(val)
+	case "dim_labels":
+		in.Conv = parseDimLabels(val)
+	case "index":
+		if in.Opcode == "get-tuple-element" {
+			in.TupleIndex = int(max(0, min(number(val), maxTable)))
+		}
+	case "direction":
+		in.Direction = val
+	case "kind":
+		in.FusionKind = val
+	case "custom_call_target":
+		in.CustomCallTarget = unquote(val)
+	case "backend_config":
+		in.BackendConfig = unquote(val)
+	case "metadata":
+		in.metadata(val)
+	}
 }
 
 // metadata reads {op_type="…" op_name="…" source_file="…" source_line=1 …}.

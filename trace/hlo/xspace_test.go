@@ -110,3 +110,38 @@ func TestXSpaceModules(t *testing.T) {
 		})
 	}
 }
+
+// TestCPUProfiles decodes every module inside the JAX-on-CPU profiles, and
+// finds there the program that lies beside some of them.
+func TestCPUProfiles(t *testing.T) {
+	for _, x := range []struct {
+		dir, file string
+		modules   int
+	}{
+		{"base_a", "host.xplane.pb", 11}, {"tp4", "host.xplane.pb", 0}, {"cold", "host.xplane.pb.gz", 0},
+		{"scan", "host.xplane.pb.gz", 0}, {"modules", "host.xplane.pb.gz", 0}, {"leak", "host.xplane.pb.gz", 0},
+	} {
+		mods := xspaceModules(t, tracetest.Shared(t, "data/jax_cpu/"+x.dir+"/"+x.file))
+		if len(mods) < 3 || x.modules > 0 && len(mods) != x.modules {
+			t.Errorf("%s: %d modules", x.dir, len(mods))
+		}
+		largest := &Module{}
+		for name, b := range mods {
+			m := parse(t, b)
+			if len(m.Warnings) > 0 {
+				t.Errorf("%s %s: %v", x.dir, name, m.Warnings)
+			}
+			if a, err := m.Buffers(); err != nil || a == nil {
+				t.Errorf("%s %s: buffers %v, %v", x.dir, name, a, err)
+			} else if p, err := a.Peak(0); err != nil || p.Bytes() == 0 {
+				t.Errorf("%s %s: peak %v, %v", x.dir, name, p, err)
+			}
+			if len(m.Computations) > len(largest.Computations) {
+				largest = m
+			}
+		}
+		if matmuls := matmulByScope(largest); len(matmuls) == 0 {
+			t.Errorf("%s: no matmul in %s", x.dir, largest.Name)
+		}
+	}
+}
