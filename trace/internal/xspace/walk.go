@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xspace
+
+import "unsafe"
+
+// onlyStats reports whether the window holds nothing but whole stats in [p, e):
+// then an event that lacks a duration so far has none.
+func (sc *scanner) onlyStats(p, e int) bool {
+	for p < e {
+		if sc.win[p] != tagEvent {
+			return false
+		}
+		n, next := uvarint(sc.win[:e], p+1)
+		if next < 0 || n > uint64(e-next) {
+			return false
+		}
+		p = next + int(n)
+	}
+	return true
+}
+
+// walk gives the stats in [p, e) of the window their roles for row k, up to the
+// last one that is wanted. It reports false when something else than a stat comes
+// before, or a wanted stat does not parse.
+func (sc *scanner) walk(p, e, k int) bool {
+	var pair devicePair
+	base := unsafe.Pointer(&sc.win[0])
+	for found := 0; p < e; {
+		w := load(base, p)
+		if byte(w) != tagEvent {
+			return sc.unwalk(k)
+		}
+		body, size := p+2, int(w>>8&0xff)
+		if size >= 0x80 {
+			n, next := uvarint(sc.win[:e], p+1)
+			if next < 0 || n > uint64(e-next) {
+				return sc.unwalk(k)
+			}
+			body, size = next, int(n)
+		}
+		p = body + size
+		if p > e {
+			return sc.unwalk(k)
+		}
+		role, rs, ok := statRole(0), rawStat{}, false
+		if w&0x80_ff_80_ff == statID<<3<<16|tagEvent { // one byte each for length and id
+			if role = sc.stats.small[w>>24&0x7f]; role == 0 {
+				continue
+			}
+			rs, ok = sc.quickStat(w, body+2, p)
+		}
+		if !ok {
+			if rs, ok = decodeStat(sc.win[body:p]); !ok {
+				return sc.unwalk(k)
+			}
+			if role = sc.stats.role(rs.id); role == 0 {
+				continue
+			}
+		}
+		if found += sc.take(role, rs, k, &pair); found == sc.stats.roles {
+			break
+		}
+	}
+	sc.pair(&pair, k)
+	return true
+}
+
+// quickStat decodes the value of a stat whose first eight bytes are w, whose value
+// has its tag at p and ends at e, if it is of the usual shape.
+func (sc *scanner) quickStat(w uint64, p, e int) (rs rawStat, ok bool) {
+	base := unsafe.Pointer(&sc.win[0])
+	switch tag := byte(w >> 32); tag {
+	case statUint<<3 | wireVarint, statInt<<3 | wireVarint, statRefTo<<3 | wireVarint:
+		v := load(base, p+1)
+		t := stops(v)
+		m := through(t)
+		rs.kind, rs.bits = Kind(tag>>3-1), squeeze(v&m)
+		return rs, t != 0 && p+1+width(m) == e
+	case statString<<3 | wireBytes, statBytes<<3 | wireBytes:
+		n := int(w >> 40 & 0xff)
+		if n >= 0x80 || p+2+n != e {
+			return rs, false
+		}
+		rs.kind, rs.raw = Kind(tag>>3-1), sc.win[p+2:e:e]
+		return rs, true
+	}
+	return rs, false
+}
+
+// unwalk takes back what row k got.
+func (sc *scanner) unwalk(k int) bool {
+	for i := range sc.opts.Want {
+		sc.vals[i].Kind[k] = NoValue
+	}
+	return false
+}
