@@ -76,41 +76,56 @@ func describe(m *Module, in *Instruction) []string {
 }
 
 func TestTextAndProtoAgree(t *testing.T) {
+	for _, name := range []string{"base_a", "scan"} {
+		t.Run("committed/"+name, func(t *testing.T) {
+			compareForms(t, read(t, "testdata/"+name+".hlo.pb.gz"), read(t, "testdata/"+name+".hlo.txt.gz"))
+		})
+	}
 	for _, name := range captures {
 		t.Run(name, func(t *testing.T) {
 			dir := "data/jax_cpu/" + name + "/score.optimized."
-			p := parse(t, read(t, tracetest.Shared(t, dir+"hlo_module.pb.gz")))
-			x := parse(t, read(t, tracetest.Shared(t, dir+"hlo.txt.gz")))
-			if p.Name != x.Name || p.Entry.Name != x.Entry.Name || len(p.Computations) != len(x.Computations) {
-				t.Fatalf("proto %s entry %s %d computations, text %s %s %d", p.Name, p.Entry.Name, len(p.Computations), x.Name, x.Entry.Name, len(x.Computations))
-			}
-			if len(p.Warnings)+len(x.Warnings) > 0 {
-				t.Errorf("warnings %v %v", p.Warnings, x.Warnings)
-			}
-			n := 0
-			byName := map[string]*Computation{}
-			for _, c := range x.Computations {
-				byName[c.Name] = c
-			}
-			for i, pc := range p.Computations {
-				xc := byName[pc.Name]
-				if xc == nil {
-					t.Fatalf("text lacks computation %s", pc.Name)
-				}
-				if pc.Name != xc.Name || pc.Root.Name != xc.Root.Name || len(pc.Instructions) != len(xc.Instructions) {
-					t.Fatalf("computation %d: proto %s root %s, text %s root %s", i, pc.Name, pc.Root.Name, xc.Name, xc.Root.Name)
-				}
-				for j, pi := range pc.Instructions {
-					pd, xd := describe(p, pi), describe(x, xc.Instructions[j])
-					if !slices.Equal(pd, xd) {
-						t.Fatalf("proto\n%s\ntext\n%s", strings.Join(pd, "\n"), strings.Join(xd, "\n"))
-					}
-					n++
-				}
-			}
-			if n == 0 {
-				t.Fatal("no instructions compared")
-			}
+			compareForms(t, read(t, tracetest.Shared(t, dir+"hlo_module.pb.gz")), read(t, tracetest.Shared(t, dir+"hlo.txt.gz")))
 		})
+	}
+}
+
+// compareForms holds the two forms of a module together, instruction by
+// instruction. Computations are in another order in text.
+func compareForms(t *testing.T, proto, text []byte) {
+	t.Helper()
+	p, x := parse(t, proto), parse(t, text)
+	if p.Name != x.Name || p.Entry.Name != x.Entry.Name || len(p.Computations) != len(x.Computations) {
+		t.Fatalf("proto %s entry %s %d computations, text %s %s %d", p.Name, p.Entry.Name, len(p.Computations), x.Name, x.Entry.Name, len(x.Computations))
+	}
+	if len(p.Warnings)+len(x.Warnings) > 0 {
+		t.Errorf("warnings %v %v", p.Warnings, x.Warnings)
+	}
+	byName := map[string]*Computation{}
+	for _, c := range x.Computations {
+		byName[c.Name] = c
+	}
+	n := 0
+	for _, pc := range p.Computations {
+		xc := byName[pc.Name]
+		if xc == nil {
+			t.Fatalf("text lacks computation %s", pc.Name)
+		}
+		if pc.Root.Name != xc.Root.Name || len(pc.Instructions) != len(xc.Instructions) {
+			t.Fatalf("computation %s: proto root %s, text root %s", pc.Name, pc.Root.Name, xc.Root.Name)
+		}
+		for j, pi := range pc.Instructions {
+			xi := xc.Instructions[j]
+			pd, xd := describe(p, pi), describe(x, xi)
+			if !slices.Equal(pd, xd) {
+				t.Fatalf("proto\n%s\ntext\n%s", strings.Join(pd, "\n"), strings.Join(xd, "\n"))
+			}
+			if pc, xc := p.Cost(pi, CostOptions{Loops: true}), x.Cost(xi, CostOptions{Loops: true}); pc != xc {
+				t.Fatalf("%s: proto costs %+v, text %+v", pi.Name, pc, xc)
+			}
+			n++
+		}
+	}
+	if n == 0 {
+		t.Fatal("no instructions compared")
 	}
 }

@@ -140,3 +140,43 @@ func TestToyGraph(t *testing.T) {
 		t.Errorf("String: %s", got)
 	}
 }
+
+// TestOpNameNear places instructions that the compiler left without a name.
+func TestOpNameNear(t *testing.T) {
+	m := parse(t, []byte(`HloModule near
+
+%inner {
+  %p = f32[4]{0} parameter(0), metadata={op_name="argument"}
+  %m = f32[4]{0} dot(%p, %p), metadata={op_name="layer_1/matmul"}, lhs_contracting_dims={0}
+  ROOT %c = f32[4]{0} copy(%m)
+}
+
+ENTRY %e {
+  %w = f32[4]{0} parameter(0), metadata={op_name="params[\'w\']"}
+  %start = (f32[4]{0}, f32[4]{0}, u32[]) copy-start(%w)
+  %done = f32[4]{0} copy-done(%start)
+  %f = f32[4]{0} fusion(%done), kind=kCustom, calls=%inner
+  %named = f32[4]{0} tanh(%f), metadata={op_name="layer_2/act"}
+  ROOT %out = f32[4]{0} copy(%named)
+}
+`))
+	for name, want := range map[string]string{
+		"start": "layer_1/matmul", // through copy-done to the fusion that waits for it
+		"done":  "layer_1/matmul",
+		"f":     "layer_1/matmul", // inside, not the parameter's name
+		"named": "layer_2/act",
+		"out":   "layer_2/act", // no user: the operand's
+		"w":     "layer_1/matmul",
+	} {
+		if got, from := m.OpNameNear(m.Instruction(name)); got != want || from == nil {
+			t.Errorf("%s: %q from %v, want %q", name, got, from, want)
+		}
+	}
+	alone, err := ParseInstruction("%a = f32[] add(%b, %c)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, from := m.OpNameNear(alone); got != "" || from != nil {
+		t.Errorf("an instruction alone: %q from %v", got, from)
+	}
+}
