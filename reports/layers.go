@@ -54,22 +54,24 @@ func largest(ops []analyze.Op) string {
 // A layerTable collects the rows of the layer table and then leaves out the
 // columns that say nothing.
 type layerTable struct {
-	r       *Report
-	tab     tab
-	busy    analyze.Duration
-	median  map[string]analyze.Duration // by program, of a step of a layer
-	back    bool                        // directions other than forward
-	wall    bool                        // wall shares differ from self time
-	sampled bool
-	folded  bool
-	bars    bool             // a fold's bar would dwarf those of single layers
-	notAll  *analyze.Samples // the row with fewest samples, when too few
-	most    int              // steps behind the medians
-	conf    float64          // the least confidence reached
+	r      *Report
+	tab    tab
+	busy   analyze.Duration
+	median map[string]analyze.Duration // by program, of a step of a layer
+	// launched are the bytes of copies that a row only starts or awaits.
+	launched map[string]int64
+	back     bool // directions other than forward
+	wall     bool // wall shares differ from self time
+	sampled  bool
+	folded   bool
+	bars     bool             // a fold's bar would dwarf those of single layers
+	notAll   *analyze.Samples // the row with fewest samples, when too few
+	most     int              // steps behind the medians
+	conf     float64          // the least confidence reached
 }
 
 func newLayerTable(r *Report) *layerTable {
-	t := &layerTable{r: r, median: medians(&r.a.Layers)}
+	t := &layerTable{r: r, median: medians(&r.a.Layers), launched: launchedBytes(r.a.Ops, func(o *analyze.Op) string { return o.Layer })}
 	for i := range r.a.Devices {
 		t.busy += r.a.Devices[i].Busy
 	}
@@ -140,7 +142,7 @@ func (t *layerTable) group(g *layerGroup) {
 		sum.Backward += l.Backward
 		sum.Recompute += l.Recompute
 		sum.FLOPs += l.FLOPs
-		sum.Bytes += l.Bytes
+		sum.Bytes += l.Bytes - t.launched[l.Key]
 		sum.Mixed += l.Mixed
 	}
 	sum.Index = -1
@@ -204,7 +206,7 @@ func (t *layerTable) layer(label string, l *analyze.Layer) {
 		cells[7], cells[8], cells[9] = fraction(l.Forward, l.Self), fraction(l.Backward, l.Self), fraction(l.Recompute, l.Self)
 	}
 	if !t.r.narrow(120) {
-		cells[10], cells[11] = t.r.rates(&t.tab, l.FLOPs, l.Bytes, l.Self)
+		cells[10], cells[11] = t.r.rates(&t.tab, l.FLOPs, l.Bytes-t.launched[l.Key], l.Self)
 	}
 	cells[12] = texttab.Text(t.remark(l))
 	if l.Note != "" && !t.short(l) {
@@ -335,7 +337,7 @@ func (t *layerTable) notes() []string {
 		out = append(out, s)
 	}
 	switch {
-	case !t.sampled && !t.r.filtered():
+	case len(t.r.a.Steps) == 0 && !t.r.filtered():
 		out = append(out, "No steps, so no medians: self times are sums over the capture.")
 	case t.notAll != nil:
 		out = append(out, fmt.Sprintf("Self a step: median of %s%s; %d needed for a 95 %% interval.", plural(t.notAll.N, "step"), t.summed(), t.notAll.Need))

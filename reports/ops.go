@@ -101,6 +101,18 @@ func launches(category string) bool {
 	return strings.HasSuffix(category, "-start") || strings.HasSuffix(category, "-done")
 }
 
+// launchedBytes sums the bytes of ops that only start or await, by what key
+// says of them.
+func launchedBytes(ops []analyze.Op, key func(*analyze.Op) string) map[string]int64 {
+	sum := make(map[string]int64)
+	for i := range ops {
+		if launches(ops[i].Category) {
+			sum[key(&ops[i])] += ops[i].Bytes
+		}
+	}
+	return sum
+}
+
 // asyncSentence tells waiting that was hidden from waiting that wasn't.
 func (r *Report) asyncSentence() string {
 	as := &r.a.Async

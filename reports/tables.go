@@ -78,9 +78,10 @@ func (r *Report) componentBlocks() []block {
 		texttab.Column{Header: "compute", Unit: quantity.FLOPRate}, texttab.Column{Header: "memory", Unit: quantity.ByteRate})}
 	comps := slices.Clone(r.a.Components)
 	slices.SortStableFunc(comps, func(a, b analyze.Component) int { return cmp.Compare(b.Self, a.Self) })
+	launched := launchedBytes(r.a.Ops, func(o *analyze.Op) string { return o.Component })
 	var listed analyze.Duration
 	for _, c := range comps {
-		compute, memory := r.rates(&t, c.FLOPs, c.Bytes, c.Self)
+		compute, memory := r.rates(&t, c.FLOPs, c.Bytes-launched[c.Name], c.Self)
 		t.add(texttab.Text(or(c.Name, "(unnamed)")), ps(c.Self), fraction(c.Self, r.opTime), fraction(c.Self, r.opTime), compute, memory)
 		listed += c.Self
 	}

@@ -26,6 +26,7 @@ It exits 4 when there is an error, with --strict also when there is a warning.`,
 			if err := out.resolve(); err != nil {
 				return err
 			}
+			in.damaged = true
 			rs, failed := a.each(cmd.Context(), args, &in, out.format == "json", func(an *analyze.Analysis, i input) *reports.Report {
 				return reports.Check(an, reports.Options{Title: i.label, Version: toolVersion()})
 			})

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +29,9 @@ type inputFlags struct {
 	steps  string
 	rules  string
 	expect int
+	most   bytesValue
+
+	damaged bool // an unreadable file is a finding about it, no failure
 }
 
 func (f *inputFlags) register(cmd *cobra.Command) {
@@ -37,6 +41,7 @@ func (f *inputFlags) register(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.device, "device", nil, "analyse only the devices in `LIST`, by ordinal or name: 0,2")
 	flags.StringVar(&f.steps, "steps", "all", "steps behind the medians: `RANGE` is 3-10, 5, last or all; totals stay whole")
 	flags.StringVar(&f.rules, "rules", "", "`FILE` that names components and parts outside the layers, before the built-in rules")
+	flags.Var(&f.most, "max-decompressed", "read at most `SIZE` of what a compressed capture expands to, such as 100GiB (default 64GiB)")
 	flags.IntVar(&f.expect, "expect", 0, "executions `N` of the main program that the capture should hold; fewer is a finding")
 }
 
@@ -68,7 +73,7 @@ func (in *input) String() string {
 
 // options turns the flags into those of the packages below.
 func (f *inputFlags) options() (trace.Options, analyze.Options, error) {
-	to := trace.Options{HLO: f.hlo}
+	to := trace.Options{HLO: f.hlo, MaxDecompressed: int64(f.most)}
 	ao := analyze.Options{Expect: f.expect}
 	switch f.clock {
 	case "device":
@@ -147,7 +152,24 @@ func (a *app) load(ctx context.Context, in input, f *inputFlags, hash bool) (*an
 		}
 		return errors.Join(err, t.Close())
 	})
+	if found := damage(in, err); f.damaged && found != nil {
+		return found, nil
+	}
 	return out, err
+}
+
+// damage is the analysis of a file that is there but can't be read as a
+// capture: one finding. It is nil for other errors.
+func damage(in input, err error) *analyze.Analysis {
+	var bad *trace.InputError
+	info, statErr := os.Stat(in.path)
+	if !errors.As(err, &bad) || statErr != nil || info.IsDir() || errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	return &analyze.Analysis{
+		Inputs:   []analyze.Input{{Path: in.path, Bytes: info.Size(), Format: "unreadable"}},
+		Findings: []analyze.Finding{{Code: "unreadable", Severity: trace.Error, Message: bad.Msg, Count: 1, Hint: bad.Hint}},
+	}
 }
 
 func (a *app) open(in input, opts trace.Options) (*trace.Trace, error) {

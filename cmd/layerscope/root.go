@@ -106,7 +106,7 @@ func flagError(cmd *cobra.Command, err error) error {
 
 // nearest returns the name closest to a mistyped one, "" when none is close.
 func nearest(word string, names []string) string {
-	best, least := "", len(word)/3+2
+	best, least := "", max(len(word)/3, 1)+1
 	for _, n := range names {
 		if d := distance(word, n); d < least {
 			best, least = n, d

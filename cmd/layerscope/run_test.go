@@ -134,7 +134,7 @@ func TestParseInput(t *testing.T) {
 
 func TestNearest(t *testing.T) {
 	verbs := []string{"report", "inspect", "check", "version", "completion", "help"}
-	for in, want := range map[string]string{"reprot": "report", "inspct": "inspect", "cheque": "check", "xyzzy": "", "": "", "versoin": "version"} {
+	for in, want := range map[string]string{"reprot": "report", "inspct": "inspect", "chek": "check", "pdf": "", "xyzzy": "", "": "", "versoin": "version"} {
 		if got := nearest(in, verbs); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", in, got, want)
 		}
@@ -145,6 +145,21 @@ func TestNearest(t *testing.T) {
 	}{{"", "", 0}, {"abc", "", 3}, {"", "abc", 3}, {"kitten", "sitting", 3}, {"format", "formt", 1}} {
 		if got := distance(c.a, c.b); got != c.want {
 			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+func TestBytesValue(t *testing.T) {
+	for in, want := range map[string]bytesValue{"100": 100, "10B": 10, "64KiB": 1 << 16, "64kib": 1 << 16, "1.5GB": 1_500_000_000, "2 TiB": 2 << 40} {
+		var v bytesValue
+		if err := v.Set(in); err != nil || v != want {
+			t.Errorf("Set(%q): %d, %v, want %d", in, v, err, want)
+		}
+	}
+	for _, in := range []string{"", "x", "-1", "0", "GB", "9e99", "NaN", "1XB"} {
+		var v bytesValue
+		if err := v.Set(in); err == nil {
+			t.Errorf("Set(%q) gives %d, want an error", in, v)
 		}
 	}
 }
