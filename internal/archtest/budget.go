@@ -4,6 +4,7 @@ package archtest
 
 import (
 	"go/ast"
+	"go/token"
 	"os"
 	"path"
 	"slices"
@@ -131,6 +132,9 @@ func addExported(names map[string]bool, decl ast.Decl) {
 			add(d.Name)
 		}
 	case *ast.GenDecl:
+		if enumeration(d) {
+			return // go doc lists the values with their type: one thing to learn
+		}
 		for _, spec := range d.Specs {
 			switch s := spec.(type) {
 			case *ast.TypeSpec:
@@ -142,4 +146,18 @@ func addExported(names map[string]bool, decl ast.Decl) {
 			}
 		}
 	}
+}
+
+// enumeration says whether a declaration is a block of constants of one exported
+// type of the package.
+func enumeration(d *ast.GenDecl) bool {
+	if d.Tok != token.CONST || len(d.Specs) == 0 {
+		return false
+	}
+	first, ok := d.Specs[0].(*ast.ValueSpec)
+	if !ok || first.Type == nil {
+		return false
+	}
+	id, ok := first.Type.(*ast.Ident)
+	return ok && id.IsExported()
 }
