@@ -5,6 +5,7 @@ package reports
 import (
 	"bytes"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode"
@@ -223,6 +224,33 @@ func TestVerdict(t *testing.T) {
 		}
 		if got := Check(a, Options{}).Verdict(); got != c.want {
 			t.Errorf("after adding %q: verdict %s, want %s", c.add, got, c.want)
+		}
+	}
+}
+
+// Every percentage says of what, and only idleness is one of the window.
+func TestSharesNameTheirDenominator(t *testing.T) {
+	percentage := regexp.MustCompile(`[0-9] %[^0-9]`)
+	for _, c := range goldenCases(t) {
+		var b bytes.Buffer
+		for _, r := range []*Report{New(c.a, Options{By: Sections(), All: true}), Inspect(c.a, c.opts)} {
+			if err := r.Markdown(&b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		header := true
+		for line := range strings.Lines(b.String()) {
+			table := strings.HasPrefix(line, "|")
+			if table && header && strings.Contains(line, "%") && strings.Count(line, "(%") != strings.Count(line, "(% of ") {
+				t.Errorf("%s: a header without a denominator: %s", c.name, line)
+			}
+			header = !table
+			if !table && strings.Contains(line, "window") && strings.Contains(line, "%") && !strings.Contains(line, "idle") {
+				t.Errorf("%s: a share of the window: %s", c.name, line)
+			}
+			if !table && percentage.MatchString(line) && !regexp.MustCompile(` of |of its|interval|confidence`).MatchString(line) {
+				t.Errorf("%s: a percentage of nothing: %s", c.name, line)
+			}
 		}
 	}
 }
