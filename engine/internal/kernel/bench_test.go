@@ -83,6 +83,9 @@ func BenchmarkMulOneRow(b *testing.B) {
 						SetWorkers(cores)
 						const n, k = 8192, 2048
 						w := Tensor{Type: typ, Rows: n, Cols: k, Data: make([]byte, n*k*typ.Size())}
+						for i := range w.Data {
+							w.Data[i] = 0x3c // not the kernel's page of zeros
+						}
 						p, a, c := Pack(nil, w), NewMat(m, k), NewMat(m, n)
 						other := make([]byte, len(w.Data))
 						var d, cp best
@@ -197,6 +200,9 @@ func BenchmarkPack(b *testing.B) {
 			defer SetWorkers(0)
 			const n, k = 2048, 2048
 			w := Tensor{Type: typ, Rows: n, Cols: k, Data: make([]byte, n*k*typ.Size())}
+			for i := range w.Data {
+				w.Data[i] = 0x3c
+			}
 			buf, other := make([]byte, PackedBytes(typ, n, k)), make([]byte, len(w.Data))
 			var d, cp best
 			for b.Loop() {

@@ -8,11 +8,12 @@ import (
 )
 
 const (
-	aStride   = BlockK          // floats between the rows of a packed A tile
-	tileSize  = tileM * aStride // floats of a packed A tile
-	maxTiles  = 43              // tiles of A packed at a time: 516 rows, 516 KB a K block, half of an L2
-	maxGroup  = 4               // panels of one task: A's K block is read from L2 that often
-	serialOps = 200_000         // below this many operations a second core costs more than it gives
+	aStride     = BlockK          // floats between the rows of a packed A tile
+	tileSize    = tileM * aStride // floats of a packed A tile
+	maxTiles    = 43              // tiles of A packed at a time: 516 rows, 516 KB a K block, half of an L2
+	maxGroup    = 4               // panels of one task: A's K block is read from L2 that often
+	streamTiles = 2               // up to here B is read in the order of memory
+	serialOps   = 200_000         // below this many operations a second core costs more than it gives
 )
 
 // Mul sets c = a·bᵀ: c[i,j] = Σₖ a[i,k]·w[j,k] with w the packed weights, so c
@@ -127,14 +128,23 @@ func (p *product) packA(tile, block int) {
 	}
 }
 
-// task computes a group of panels for a range of tiles, K block by K block, so
-// that A's block stays in L2 and B's panel in L1.
+// task computes a group of panels for a range of tiles: K block by K block, so
+// that A's block stays in L2 and B's panel in L1, or, when all of A fits in L2
+// and the time goes into reading B, panel by panel, as B lies in memory.
 func (p *product) task(group, split, w int) {
 	t0 := split * p.split
 	t1 := min(t0+p.split, p.tiles)
 	n0 := group * p.group
 	n1 := min(n0+p.group, panels(p.b.N))
 	local := p.local[w*localSize : (w+1)*localSize]
+	if t1-t0 <= streamTiles {
+		for n := n0; n < n1; n++ {
+			for block := range p.blocks {
+				p.panel(block, n, t0, t1, local)
+			}
+		}
+		return
+	}
 	for block := range p.blocks {
 		for n := n0; n < n1; n++ {
 			p.panel(block, n, t0, t1, local)

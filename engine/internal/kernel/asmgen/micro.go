@@ -8,6 +8,24 @@ import "fmt"
 // one packed B panel of 32 columns and stores the sums at c or adds them.
 const microSig = "(a *float32, b unsafe.Pointer, c *float32, ldc, steps int, add bool)"
 
+// Kernels of few rows wait for B: they prefetch it fetchAhead bytes ahead.
+//
+// Note: measured with AVX-512 on an 8192×2048 matrix, one core: without prefetch
+// 1 row of bf16 reads 28 GB/s and 4 rows 17; 2 KB ahead 35 and 26; 8 KB ahead,
+// with panels in the order of memory, 57 and 48 (copy() moves 60). 8 rows of
+// f32 go from 0.83 to 0.92 of the peak.
+const (
+	fetchRows512, fetchRows256 = 8, 4
+	fetchAhead                 = 8192
+)
+
+// fetch writes the prefetches of k bytes at off.
+func (o *out) fetch(off, k int) {
+	for i := 0; i < k; i += 64 {
+		o.op("PREFETCHT0 %d(DI)", fetchAhead+off+i)
+	}
+}
+
 func microAbout(set, typ, how string) string {
 	return fmt.Sprintf("Micro-kernels of the matrix product, %s, %s weights: C (+)= A·B for R rows and %s "+
 		"Each sum is one chain of fused multiply-adds in rising k that starts at zero, so a row's bits "+
@@ -45,6 +63,9 @@ func micro512(typ string, from, to int) []byte {
 			case "f16":
 				o.op("VCVTPH2PS %d(DI), Z24", k*u)
 				o.op("VCVTPH2PS %d(DI), Z25", k*u+32)
+			}
+			if rows <= fetchRows512 {
+				o.fetch(k*u, k)
 			}
 			o.ops(collect(rows, func(r int) string {
 				return fmt.Sprintf("ROW(%d, Z%d, Z%d, Z%d)", 1024*r+4*u, 26+r%2, 2*r, 2*r+1)
@@ -126,6 +147,9 @@ func (o *out) micro256(typ string, rows, k int, load0, load1 string) {
 				continue
 			}
 			o.op(load, k*u+i*second)
+		}
+		if rows <= fetchRows256 {
+			o.fetch(k*u, k)
 		}
 		o.ops(collect(rows, func(r int) string {
 			return fmt.Sprintf("ROW(%d, Y14, Y%d, Y%d)", 1024*r+4*u, 2*r, 2*r+1)
