@@ -34,7 +34,7 @@ func TestFoldLayers(t *testing.T) {
 	mixed := rows(10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10)
 	for i := range mixed.Rows {
 		if i%2 == 1 { // every other layer does less work in the same time
-			mixed.Rows[i].FLOPs = 900
+			mixed.Rows[i].FLOPs = 500
 		}
 	}
 	odd := rows(10, 10, 10, 10, 10, 10, 10, 10)
@@ -61,6 +61,29 @@ func TestFoldLayers(t *testing.T) {
 	} {
 		if got := strings.Join(labels(foldLayers(c.l, c.all)), ", "); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestSmallPartsFold(t *testing.T) {
+	parts := func(selves ...int) *analyze.Layers {
+		l := &analyze.Layers{OpTime: 100_000} // a thousandth is 100
+		for i, self := range selves {
+			l.Rows = append(l.Rows, analyze.Layer{Key: fmt.Sprintf("part%d", i), Index: -1, Self: analyze.Duration(self)})
+		}
+		return l
+	}
+	for _, c := range []struct {
+		l    *analyze.Layers
+		all  bool
+		want string
+	}{
+		{parts(99, 99, 99), false, "part0, part1, part2"},
+		{parts(99, 100, 99, 0, 99), false, "part1, 4 small parts"},
+		{parts(99, 100, 99, 0, 99), true, "part0, part1, part2, part3, part4"},
+	} {
+		if got := strings.Join(labels(foldLayers(c.l, c.all)), ", "); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
 		}
 	}
 }

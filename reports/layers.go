@@ -23,7 +23,7 @@ func (r *Report) layerBlocks() []block {
 	l := &r.a.Layers
 	t := newLayerTable(r)
 	groups := foldLayers(l, r.opts.All)
-	t.bars = !slices.ContainsFunc(groups, func(g layerGroup) bool { return g.folded() })
+	t.bars = !slices.ContainsFunc(groups, func(g layerGroup) bool { return g.ordered != nil })
 	for i := range groups {
 		t.group(&groups[i])
 	}
@@ -75,10 +75,10 @@ func newLayerTable(r *Report) *layerTable {
 	for i := range r.a.Devices {
 		t.busy += r.a.Devices[i].Busy
 	}
-	var overlap analyze.Duration
+	var overlap, back analyze.Duration
 	for i := range r.a.Layers.Rows {
 		l := &r.a.Layers.Rows[i]
-		t.back = t.back || l.Backward != 0 || l.Recompute != 0
+		back += l.Backward + l.Recompute
 		overlap += max(l.Self-l.WallShare, l.WallShare-l.Self)
 		t.wall = t.wall || l.WallShare != 0
 		if s := &l.Samples; s.N > 0 {
@@ -92,7 +92,8 @@ func newLayerTable(r *Report) *layerTable {
 			}
 		}
 	}
-	t.wall = t.wall && overlap*200 > r.opTime // half a percent is worth a column
+	// Half a percent is worth a column.
+	t.wall, t.back = t.wall && overlap*200 > r.opTime, back*200 > r.opTime
 	t.tab = tab{columns: []texttab.Column{
 		{Header: "layer", Code: true, Elide: true},
 		{Header: "self", Unit: quantity.Time},
@@ -146,6 +147,12 @@ func (t *layerTable) group(g *layerGroup) {
 		sum.Mixed += l.Mixed
 	}
 	sum.Index = -1
+	if g.ordered == nil {
+		sum.Note = "each below 0.1 % of op time: " + keyList(g.layers)
+		t.layer(g.label, &sum)
+		t.folded = true
+		return
+	}
 	sum.Samples = g.median().Samples
 	sum.Note = fmt.Sprintf("each: min %s, median %s, max %s", each(g.least()), each(g.median()), each(g.most()))
 	t.layer(g.label, &sum)
@@ -178,6 +185,18 @@ func memberNotes(layers []*analyze.Layer) string {
 		parts = append(parts, who+": "+note)
 	}
 	return strings.Join(parts, "; ")
+}
+
+// keyList names the first few of some rows.
+func keyList(layers []*analyze.Layer) string {
+	var keys []string
+	for _, l := range firstN(layers, 5) {
+		keys = append(keys, elide(l.Key, 24))
+	}
+	if len(layers) > 5 {
+		keys = append(keys, "…")
+	}
+	return strings.Join(keys, ", ")
 }
 
 // each writes what a member of a fold takes, and its name.
@@ -348,7 +367,7 @@ func (t *layerTable) notes() []string {
 		out = append(out, "Ops overlap: self time is what each op took on its own track (rows add up to op time); wall share splits every instant among the ops open at it (rows add up to busy).")
 	}
 	if t.folded {
-		out = append(out, "Equal layers are folded to one row, with the step of their median layer; --all lists every layer.")
+		out = append(out, "Equal layers are folded to one row, with the step of their median layer; --all lists every row.")
 	}
 	return out
 }
