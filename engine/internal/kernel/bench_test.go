@@ -63,7 +63,7 @@ func benchMul(b *testing.B, typ DType, m, n, k, cores int) {
 	peak := 0.0
 	for b.Loop() {
 		d.run(func() { Mul(c, a, p) })
-		peak = max(peak, Peak(cores, 1))
+		peak = max(peak, Peak(cores, 3))
 	}
 	flops := d.rate(2 * float64(m) * float64(n) * float64(k))
 	b.ReportMetric(flops/peak, "peak")
@@ -184,7 +184,7 @@ func benchAttend(b *testing.B, ids []int32, cores int) {
 	peak := 0.0
 	for b.Loop() {
 		d.run(func() { Attend(out, q, k, v, at) })
-		peak = max(peak, Peak(cores, 1))
+		peak = max(peak, Peak(cores, 3))
 	}
 	flops := d.rate(4 * 128 * 16 * float64(pairs))
 	b.ReportMetric(flops/peak, "peak")
