@@ -17,10 +17,10 @@ import (
 	"github.com/layerscope/layerscope/trace/internal/xspace"
 )
 
-// open indexes a shared capture, gzip or not.
-func open(t testing.TB, name string) *xspace.Space {
+// content returns the bytes of a file, decompressed if its name ends in .gz.
+func content(t testing.TB, name string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(tracetest.Shared(t, name))
+	b, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,11 +33,7 @@ func open(t testing.TB, name string) *xspace.Space {
 			t.Fatal(err)
 		}
 	}
-	sp, err := xspace.Index(bytes.NewReader(b), int64(len(b)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sp
+	return b
 }
 
 // inventory lists lines with events and sum of durations of the event clock.
@@ -78,7 +74,7 @@ func TestCaptureEventCounts(t *testing.T) {
 		{"data/xspace/cpu_reactant.xplane.pb", 138},
 	} {
 		t.Run(c.file, func(t *testing.T) {
-			sp := open(t, c.file)
+			sp := indexBytes(t, content(t, tracetest.Shared(t, c.file)))
 			lines, total := inventory(t, sp, xspace.ScanOptions{})
 			if total != c.want {
 				t.Errorf("%d events, want %d", total, c.want)

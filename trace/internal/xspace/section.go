@@ -9,6 +9,9 @@ import (
 
 // section scans section i of the line.
 func (sc *scanner) section(i int, yield func(*Batch) bool) error {
+	if sc.held && !sc.flush(yield) {
+		return nil
+	}
 	sc.open(i)
 	sc.origin()
 	sc.prepare()

@@ -61,7 +61,8 @@ func (mt *metaTable) value(i uint32) []byte {
 	return val
 }
 
-// mapEntry splits an encoded map entry; later fields win, absent ones are zero.
+// mapEntry splits an encoded map entry. A later key wins, a later value is merged
+// into an earlier one, which is the same as joining their bytes.
 func mapEntry(b []byte) (key int64, val []byte, ok bool) {
 	for p := 0; p < len(b); {
 		f, next := nextField(b, p)
@@ -72,6 +73,9 @@ func mapEntry(b []byte) (key int64, val []byte, ok bool) {
 		case f.num == mapKey && f.wire == wireVarint:
 			key = int64(f.val)
 		case f.num == mapValue && f.wire == wireBytes:
+			if val != nil {
+				f.raw = append(val, f.raw...) // val has no spare capacity: this copies
+			}
 			val = f.raw
 		}
 		p = next
