@@ -5,7 +5,7 @@ BIN     ?= bin/layerscope
 TAGS    ?=
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
-DEMO    ?= testdata/captures/base_a.xplane.pb.gz
+DEMO    ?= testdata/captures/slow_a.xplane.pb.gz
 
 FUZZTIME    ?= 3s
 FUZZBUDGET  ?= 150
