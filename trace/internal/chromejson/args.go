@@ -7,7 +7,7 @@ func (rd *Reader) scanArgs(b []byte, i int) (int, status) {
 	start := i
 	clear(rd.ev.Want) // a second "args" replaces the first
 	var st status
-	i = skipSpace(b, i+1)
+	i = skipBreak(b, i+1)
 	for {
 		if i >= len(b) {
 			return i, more
@@ -34,7 +34,12 @@ func (rd *Reader) scanArgs(b []byte, i int) (int, status) {
 		}
 		i = skipSpace(b, i+1)
 		val := i
-		i, st = rd.value(b, i)
+		if i < len(b) && b[i] == '"' { // most are strings
+			i, st = stringEnd(b, i+1)
+			i++
+		} else {
+			i, st = rd.value(b, i)
+		}
 		if st != ok {
 			return i, st
 		}
@@ -47,7 +52,7 @@ func (rd *Reader) scanArgs(b []byte, i int) (int, status) {
 		}
 		switch b[i] {
 		case ',':
-			i = skipSpace(b, i+1)
+			i = skipBreak(b, i+1)
 		case '}':
 			rd.ev.Args = Value(b[start : i+1 : i+1])
 			return i + 1, ok

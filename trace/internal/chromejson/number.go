@@ -86,7 +86,7 @@ func scanTime(b []byte, i int) (m micros, next int, st status) {
 			i += n
 		}
 	}
-	if c := b[i]; c-'0' <= 9 || c|0x20 == 'e' {
+	if c := b[i]; c != ',' && c != '}' && c > ' ' {
 		return slowTime(b, start)
 	}
 	m = micros{int64(whole), int64(frac)}
@@ -114,13 +114,13 @@ func slowTime(b []byte, i int) (m micros, next int, st status) {
 	if !valid {
 		return m, i, bad
 	}
-	if quoted {
-		if b[end] != '"' {
-			return m, i, bad
-		}
-		end++
+	switch c := b[end]; {
+	case quoted && c == '"':
+		return m, end + 1, ok
+	case !quoted && (c <= ' ' || c == ',' || c == '}'):
+		return m, end, ok
 	}
-	return m, end, ok
+	return m, i, bad
 }
 
 func isNumberByte(c byte) bool {

@@ -133,13 +133,16 @@ func (rd *Reader) member(key string) error {
 		end, st := valueEnd(w.b, w.pos)
 		size := end - w.pos
 		switch {
+		case st == ok && w.cutWord(end) && isWord(w.b[w.pos]):
+			w.pos = end
+			return rd.finish(Truncated, "the rest of a value")
 		case st == ok && size <= room:
 			rd.keep(key, size, false)
 			w.pos = end
 			return nil
 		case st == bad:
 			w.pos = end
-			return rd.syntax("a value")
+			return rd.seekEvents(rd.syntax("a value"))
 		case st == more && size <= room:
 			if !w.grow() {
 				return rd.finish(Truncated, "the rest of a value")
@@ -156,6 +159,27 @@ func (rd *Reader) member(key string) error {
 		return rd.err
 	}
 }
+
+// seekEvents steps over broken JSON before the events, such as an environment
+// variable that Kineto copied without escaping its quotes, to the key
+// "traceEvents". Without one further on, cause is the end.
+func (rd *Reader) seekEvents(cause error) error {
+	const key = `"traceEvents"`
+	w := &rd.in
+	rd.report(BadSyntax, w.offset(), cause.Error())
+	for {
+		if n := bytes.Index(w.b[w.pos:], []byte(key)); n >= 0 {
+			w.pos += n
+			return nil
+		}
+		w.pos = max(w.pos, len(w.b)-len(key))
+		if !w.grow() {
+			return cause
+		}
+	}
+}
+
+func isWord(c byte) bool { return c != '"' && c != '{' && c != '[' }
 
 // cutKeeps is the length kept of a member beyond the limit; small members behind
 // it shall still have room.

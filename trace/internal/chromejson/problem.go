@@ -2,7 +2,10 @@
 
 package chromejson
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+)
 
 // Code names a class of [Problem].
 type Code string
@@ -17,7 +20,8 @@ const (
 	Unclosed Code = "unclosed"
 	// TextAfterEnd: bytes follow the end of the document; they are not read.
 	TextAfterEnd Code = "text-after-end"
-	// BadSyntax: an event broken as JSON; skipped.
+	// BadSyntax: an event, or something before the events, that is broken as
+	// JSON; skipped.
 	BadSyntax Code = "bad-syntax"
 	// BadTime: "ts" or "dur" is no decimal number, or beyond 106 days; skipped.
 	BadTime Code = "bad-time"
@@ -66,7 +70,7 @@ func (e *SyntaxError) Error() string {
 }
 
 // Problems returns what was wrong so far, one entry a code, in order of first
-// occurrence.
+// occurrence. The slice is the reader's own.
 func (rd *Reader) Problems() []Problem { return rd.problems }
 
 func (rd *Reader) report(code Code, offset int64, msg string) {
@@ -81,9 +85,9 @@ func (rd *Reader) report(code Code, offset int64, msg string) {
 
 // describe names the byte at b[i] for a message.
 func describe(b []byte, i int) string {
-	if i >= len(b) {
+	found := bytes.TrimRight(b[min(i, len(b)):min(i+12, len(b))], " ")
+	if len(found) == 0 {
 		return "the end of the input"
 	}
-	end := min(i+12, len(b))
-	return fmt.Sprintf("%q", b[i:end])
+	return fmt.Sprintf("%q", found)
 }

@@ -47,11 +47,8 @@ func (rd *Reader) scanEvent(b []byte, i int) (int, status) {
 	ev := &rd.ev
 	ev.reset()
 	for {
-		i = skipSpace(b, i)
-		if i+8 > len(b) {
-			if i < len(b) && b[i] == '}' {
-				return i + 1, ok
-			}
+		i = skipBreak(b, i)
+		if i >= len(b) {
 			return i, more
 		}
 		if b[i] != '"' {
@@ -220,7 +217,7 @@ func (rd *Reader) value(b []byte, i int) (int, status) {
 }
 
 func (rd *Reader) scanPhase(b []byte, i int) (int, status) {
-	if b[i] == '"' && b[i+2] == '"' && b[i+1] != '\\' {
+	if b[i] == '"' && b[i+2] == '"' && b[i+1] != '\\' && b[i+1] != '"' {
 		rd.ev.Ph = b[i+1]
 		return i + 3, ok
 	}
@@ -230,9 +227,9 @@ func (rd *Reader) scanPhase(b []byte, i int) (int, status) {
 	}
 	rd.ev.Ph = 0
 	if v := Value(b[i:end]); v.Kind() == String {
-		var buf [8]byte
+		var buf [16]byte
 		raw := v.Raw()
-		text, _ := Unquote(buf[:0], raw[:min(len(raw), 6)]) // 6: one \u0058
+		text, _ := Unquote(buf[:0], raw[:min(len(raw), 12)]) // 12: a surrogate pair
 		if len(text) > 0 {
 			rd.ev.Ph = text[0]
 		}

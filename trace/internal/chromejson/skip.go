@@ -84,7 +84,33 @@ func escaped(b []byte, i int) bool {
 	return n&1 == 1
 }
 
+// skipSpace returns the index of the next byte above the space: control bytes
+// count as space.
 func skipSpace(b []byte, i int) int {
+	for i < len(b) && b[i] <= ' ' {
+		i++
+	}
+	return i
+}
+
+// skipBreak is skipSpace where pretty-printed files have a line break and
+// indentation: eight bytes at a time.
+func skipBreak(b []byte, i int) int {
+	if i < len(b) && b[i] < ' ' {
+		return breakEnd(b, i+1)
+	}
+	return skipSpace(b, i)
+}
+
+func breakEnd(b []byte, i int) int {
+	for i+8 <= len(b) {
+		w := binary.LittleEndian.Uint64(b[i:])
+		above := (w&^highs + (0x7f-' ')*ones | w) & highs
+		if above != 0 {
+			return i + bits.TrailingZeros64(above)/8
+		}
+		i += 8
+	}
 	for i < len(b) && b[i] <= ' ' {
 		i++
 	}

@@ -38,22 +38,41 @@ type window struct {
 	pos  int    // of the scanner in b
 	base int64  // offset of b[0] in the input
 
-	block []byte // the source's current block
-	taken int    // bytes of block that are in carry; meaningful if seam is set
-	carry []byte
-	seam  bool // b is carry, else b is block
-	err   error
+	block  []byte // the source's current block
+	taken  int    // bytes of block that are in carry; meaningful if seam is set
+	carry  []byte
+	seam   bool // b is carry, else b is block
+	err    error
+	padded bool // the input has ended and b ends in padding
 }
 
-// offset is the scanner's place in the input.
-func (w *window) offset() int64 { return w.base + int64(w.pos) }
+// padding is put behind the last byte of the input. The scanner asks for more
+// bytes than it needs near the end of what it sees; white space behind the end
+// lets it see a last event that has nothing behind it, and changes no meaning.
+const padding = "                "
 
-// end is the place behind the bytes in view.
-func (w *window) end() int64 { return w.base + int64(len(w.b)) }
+// offset is the scanner's place in the input.
+func (w *window) offset() int64 { return min(w.base+int64(w.pos), w.end()) }
+
+// end is the place behind the bytes in view that are the input's.
+func (w *window) end() int64 {
+	n := len(w.b)
+	if w.padded {
+		n = max(0, n-len(padding))
+	}
+	return w.base + int64(n)
+}
+
+// cutWord reports whether a value that ends at b[i] has nothing but the end of
+// the input behind it: a number may then have been longer.
+func (w *window) cutWord(i int) bool { return w.padded && i >= len(w.b)-len(padding) }
 
 // grow brings more bytes into view behind those from pos on, at least as many
 // again, and drops those before pos. It returns false if the input has no more.
 func (w *window) grow() bool {
+	if w.padded {
+		return false
+	}
 	rest := len(w.b) - w.pos
 	if w.seam && rest <= w.taken {
 		// The scanner has left the first block: go on in the second.
@@ -64,18 +83,21 @@ func (w *window) grow() bool {
 			return true
 		}
 	}
-	if w.err != nil && !w.seam {
-		return false
+	if rest == 0 && !w.seam && w.nextBlock() {
+		return true
 	}
-	if rest == 0 {
-		return w.nextBlock()
+	if w.stitch(len(w.b) - w.pos) {
+		return true
 	}
-	return w.stitch(rest)
+	w.carry = append(w.carry, padding...)
+	w.b = w.carry
+	w.padded = true
+	return true
 }
 
-// nextBlock replaces the view by the next block.
+// nextBlock replaces the view, all of it read, by the next block.
 func (w *window) nextBlock() bool {
-	w.base = w.end()
+	w.base += int64(w.pos)
 	w.b, w.pos, w.seam = nil, 0, false
 	w.block, w.taken = nil, 0
 	for w.err == nil && len(w.block) == 0 {

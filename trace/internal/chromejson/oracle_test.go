@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package chromejson
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/big"
+	"regexp"
+	"strconv"
+	"testing"
+)
+
+// record is an event in comparable form.
+type record struct {
+	Ph            string
+	Name, Cat     string
+	Ts, Dur       string // picoseconds, exact, origin added; "" if absent
+	Pid, Tid      string // JSON text
+	Args          string // raw
+	Fields, Value []string
+}
+
+// text returns the decoded form of a raw string.
+func text(raw []byte) string {
+	s, _ := Unquote(nil, raw)
+	return string(s)
+}
+
+func (id ID) json() string {
+	switch {
+	case id.Kind == None:
+		return ""
+	case id.Kind == String:
+		b, _ := json.Marshal(text(id.Text))
+		return string(b)
+	case id.Text != nil:
+		return string(id.Text)
+	}
+	return strconv.FormatInt(id.Num, 10)
+}
+
+func toRecord(ev *Event, origin int64) record {
+	r := record{
+		Ph: string(rune(ev.Ph)), Name: text(ev.Name), Cat: text(ev.Cat),
+		Pid: ev.Pid.json(), Tid: ev.Tid.json(), Args: string(ev.Args),
+	}
+	if ev.HasTs {
+		ts := new(big.Int).Mul(big.NewInt(origin), big.NewInt(psPerMicro))
+		r.Ts = ts.Add(ts, big.NewInt(ev.Ts)).String()
+	}
+	if ev.HasDur {
+		r.Dur = strconv.FormatInt(ev.Dur, 10)
+	}
+	for _, f := range ev.Fields {
+		r.Fields = append(r.Fields, text(f.Key))
+		r.Value = append(r.Value, string(f.Val))
+	}
+	return r
+}
+
+// read returns everything a reader has to say about a document.
+func read(rd *Reader) (records []record, err error) {
+	for {
+		ev, err := rd.Next()
+		if err == io.EOF {
+			return records, nil
+		}
+		if err != nil {
+			return records, err
+		}
+		records = append(records, toRecord(ev, rd.Origin()))
+	}
+}
+
+var number = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+
+// exactPs is the reference conversion of decimal microseconds: rational
+// arithmetic, then one rounding, half away from zero.
+func exactPs(s string) (*big.Int, bool) {
+	if !number.MatchString(s) {
+		return nil, false
+	}
+	x, valid := new(big.Rat).SetString(s)
+	if !valid {
+		return nil, false
+	}
+	x.Mul(x, big.NewRat(psPerMicro, 1))
+	neg := x.Sign() < 0
+	x.Abs(x)
+	n := new(big.Int).Mul(x.Num(), big.NewInt(2))
+	n.Add(n, x.Denom())
+	n.Quo(n, new(big.Int).Mul(x.Denom(), big.NewInt(2)))
+	if neg {
+		n.Neg(n)
+	}
+	return n, true
+}
+
+// reference reads the events of a document with encoding/json, which must
+// accept it. Skipped elements are left out, as the reader does.
+func reference(tb testing.TB, data []byte) []record {
+	tb.Helper()
+	dec := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))))
+	check := func(err error) {
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	var recs []record
+	events := func() {
+		for dec.More() {
+			var raw json.RawMessage
+			check(dec.Decode(&raw))
+			if r, good := referenceEvent(tb, raw); good {
+				recs = append(recs, r)
+			}
+		}
+		_, err := dec.Token()
+		check(err)
+	}
+	t, err := dec.Token()
+	check(err)
+	if t == json.Delim('[') {
+		events()
+		return recs
+	}
+	for dec.More() {
+		key, err := dec.Token()
+		check(err)
+		if key == "traceEvents" {
+			if next := bytes.TrimLeft(data[dec.InputOffset():], " \t\r\n:"); next[0] == '[' {
+				_, err := dec.Token()
+				check(err)
+				events()
+				continue
+			}
+		}
+		var raw json.RawMessage
+		check(dec.Decode(&raw))
+	}
+	return recs
+}
+
+func referenceEvent(tb testing.TB, raw json.RawMessage) (r record, good bool) {
+	tb.Helper()
+	if raw[0] != '{' {
+		return r, false
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := dec.Token(); err != nil {
+		tb.Fatal(err)
+	}
+	var ph string
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		var v json.RawMessage
+		if err := dec.Decode(&v); err != nil {
+			tb.Fatal(err)
+		}
+		str := string(v)
+		if v[0] == '"' {
+			if err := json.Unmarshal(v, &str); err != nil {
+				tb.Fatal(err)
+			}
+		}
+		odd := ""
+		if string(v) != "null" {
+			odd = str
+		}
+		switch key {
+		case "ph":
+			ph = ""
+			if v[0] == '"' {
+				ph = str
+			}
+		case "name":
+			r.Name = odd
+		case "cat":
+			r.Cat = odd
+		case "ts", "dur":
+			field := &r.Ts
+			if key == "dur" {
+				field = &r.Dur
+			}
+			if string(v) == "null" {
+				continue
+			}
+			ps, valid := exactPs(string(bytes.Trim(v, `"`)))
+			if !valid || key == "dur" && !ps.IsInt64() {
+				return r, false
+			}
+			*field = ps.String()
+		case "pid", "tid":
+			field := &r.Pid
+			if key == "tid" {
+				field = &r.Tid
+			}
+			switch v[0] {
+			case 'n':
+				*field = ""
+			case 't', 'f', '{', '[':
+				return r, false
+			case '"':
+				b, _ := json.Marshal(str)
+				*field = string(b)
+			default:
+				*field = string(v)
+			}
+			if *field == "-0" {
+				*field = "0"
+			}
+		case "args":
+			r.Args = string(v)
+		default:
+			r.Fields = append(r.Fields, key.(string))
+			r.Value = append(r.Value, string(v))
+		}
+	}
+	if ph == "" {
+		return r, false
+	}
+	r.Ph = string(rune(ph[0]))
+	return r, true
+}
+
+// shredded is a Source of blocks of 1 to size bytes; each block is overwritten
+// when the next one is asked for.
+type shredded struct {
+	data []byte
+	size int
+	last []byte
+	n    int
+	err  error
+}
+
+func (s *shredded) Next() ([]byte, error) {
+	for i := range s.last {
+		s.last[i] = '#'
+	}
+	if len(s.data) == 0 {
+		if s.err != nil {
+			return nil, s.err
+		}
+		return nil, io.EOF
+	}
+	s.n++
+	n := min(1+s.n*7%s.size, len(s.data))
+	s.last = bytes.Clone(s.data[:n])
+	s.data = s.data[n:]
+	return s.last, nil
+}
+
+var errDisk = errors.New("disk on fire")
