@@ -61,8 +61,8 @@ func ParseFilter(expr string) (Filter, error) {
 	}
 	p := filterParser{in: expr}
 	root, err := p.or()
-	if err == nil && p.peek() == ')' {
-		err = p.errorf("this closes nothing")
+	if err == nil && !p.end() {
+		err = p.errorf("this closes nothing") // and() stops at ')' only
 	}
 	if err != nil {
 		return Filter{}, err
@@ -78,6 +78,12 @@ type filterParser struct {
 
 func (p *filterParser) errorf(format string, args ...any) error {
 	return fmt.Errorf("filter: column %d: %s", p.pos+1, fmt.Sprintf(format, args...))
+}
+
+// end skips spaces and reports whether nothing is left.
+func (p *filterParser) end() bool {
+	p.peek()
+	return p.pos == len(p.in)
 }
 
 // peek skips spaces and returns the next byte, 0 at the end.
@@ -115,7 +121,7 @@ func (p *filterParser) or() (matcher, error) {
 func (p *filterParser) and() (matcher, error) {
 	left, err := p.term()
 	for err == nil {
-		if c := p.peek(); c == 0 || c == ')' {
+		if p.end() || p.peek() == ')' {
 			break
 		}
 		mark := p.pos
