@@ -16,7 +16,7 @@ import (
 const (
 	unattributedShare = 0.05 // of op time
 	idleShare         = 0.50 // of the window
-	disturbedSteps    = 0.10 // of the steps are outliers
+	disturbedSteps    = 0.25 // of the steps are outliers
 	disturbedCV       = 0.12 // variation of the typical layer between steps
 )
 
