@@ -170,8 +170,8 @@ type Rope struct {
 func (r Rope) check() error {
 	finite := func(x float64) bool { return x > 0 && x < math.Inf(1) }
 	switch {
-	case !finite(r.Theta):
-		return fmt.Errorf("rope_theta is %g, wanted a positive number", r.Theta)
+	case r.Theta < 1 || !finite(r.Theta):
+		return fmt.Errorf("rope_theta is %g, wanted at least 1", r.Theta)
 	case r.Scaling == "":
 		return nil
 	case !finite(r.Factor):
