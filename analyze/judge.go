@@ -46,8 +46,7 @@ func (s *study) judge() {
 func (s *study) judgeSteps() {
 	marked := s.out.Capture.StepSource == "annotation" || s.out.Capture.StepSource == "steps-line"
 	if !marked && s.t.Lossy == "" {
-		s.find("no-steps", trace.Info, 1, "mark steps with jax.profiler.StepTraceAnnotation to get samples by step",
-			"no step marks; steps are taken from %s", orNone(s.out.Capture.StepSource))
+		s.find("no-steps", trace.Info, 1, "mark steps with jax.profiler.StepTraceAnnotation to get samples by step", "no step marks%s", instead(s.out.Capture.StepSource))
 	}
 	compiled, first := 0, ""
 	for i := range s.out.Steps {
@@ -120,7 +119,7 @@ func (s *study) judgeExecutions() {
 	}
 	if runs < expect {
 		s.find("few-executions", trace.Warning, int64(expect-runs), "servers that count steps before running them capture one fewer than asked: ask for one more, and send load while the window is open",
-			"%d executions of %s on each device, %d were asked for", runs, name, expect)
+			"%s of %s on each device, %d asked for", plural(runs, "execution"), name, expect)
 	}
 }
 
@@ -187,7 +186,7 @@ func (s *study) judgeOps() {
 
 // judgeHLO reports programs whose scopes cannot be known for want of HLO.
 func (s *study) judgeHLO() {
-	missing, example := 0, ""
+	missing, example, lost := 0, "", Duration(0)
 	for i := range s.programs {
 		p := &s.programs[i]
 		if p.opTime == 0 || p.Module != nil {
@@ -199,12 +198,15 @@ func (s *study) judgeHLO() {
 		}
 		if bare {
 			missing++
-			example = p.Name
+			if p.opTime > lost {
+				example = p.Name
+			}
+			lost += p.opTime
 		}
 	}
-	if missing > 0 && s.t.Lossy == "" {
+	if lost*100 > s.out.Layers.OpTime && s.t.Lossy == "" {
 		s.find("missing-hlo", trace.Warning, int64(missing), "pass the module with --hlo FILE (an .hlo_proto.pb beside the capture, or an XLA dump), or read the .xplane.pb instead of the JSON",
-			"%d programs have neither scope paths nor HLO in the capture%s", missing, exampleOf(example))
+			"%d programs with %.1f %% of op time have neither scope paths nor HLO in the capture%s", missing, percent(lost, s.out.Layers.OpTime), exampleOf(example))
 	}
 }
 
@@ -255,11 +257,11 @@ func (s *study) judgeGrouping() {
 		"grouping by words in op names gives attention %.1f %% of op time (attention.flash %.1f %%); by scope it is %.1f %%", percent(word, all), percent(flash, all), percent(component, all))
 }
 
-func orNone(s string) string {
-	if s == "none" {
-		return "nothing: there are no samples"
+func instead(source string) string {
+	if source == "none" {
+		return ", and no program executions to take for steps: there are no samples"
 	}
-	return s
+	return "; steps are taken from " + source
 }
 
 func exampleOf(name string) string {
@@ -267,6 +269,13 @@ func exampleOf(name string) string {
 		return ""
 	}
 	return ", such as " + name
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // approx prints a duration for a message.

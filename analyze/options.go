@@ -6,9 +6,9 @@ package analyze
 type Options struct {
 	// Devices limits the analysis to devices whose name or ordinal is listed.
 	Devices []string
-	// FirstStep and LastStep limit samples to steps with these numbers, when
-	// LastStep > 0; totals are not affected.
-	FirstStep, LastStep int64
+	// Steps limits samples to steps with numbers from Steps[0] to Steps[1], both
+	// included; nil means all. Totals are not affected.
+	Steps *[2]int64
 	// Expect is the number of executions of the main program that the capture
 	// should hold; 0 = not known. Fewer is a finding.
 	Expect int

@@ -34,7 +34,7 @@ func samplesOf(x []float64) Samples {
 
 // inRange says whether a step number is among those the options ask for.
 func (s *study) inRange(n int64) bool {
-	return s.opts.LastStep <= 0 || n >= s.opts.FirstStep && n <= s.opts.LastStep
+	return s.opts.Steps == nil || n >= s.opts.Steps[0] && n <= s.opts.Steps[1]
 }
 
 // medianOf returns the median; 0 for none.

@@ -42,6 +42,11 @@ func (s *study) tableSteps() {
 		s.out.Compiles = append(s.out.Compiles, out)
 	}
 	s.flagOutliers()
+	durs, ops := make([]Duration, len(s.out.Steps)), make([]Duration, len(s.out.Steps))
+	for i := range s.out.Steps {
+		durs[i], ops[i] = s.out.Steps[i].Dur, s.out.Steps[i].OpTime
+	}
+	s.out.StepDur, s.out.StepOpTime = s.summarise(durs), s.summarise(ops)
 }
 
 // hostSpan returns a step's bounds on the host clock, where known.

@@ -28,11 +28,14 @@ func compression(head []byte) string {
 	return ""
 }
 
+// defaultLimit is what a compressed file may expand to unless it is raised.
+const defaultLimit = 64 << 30
+
 // expand returns a reader of the decompressed bytes, at most limit of them
 // (64 GiB if 0).
 func expand(kind string, r io.Reader, limit int64) (io.Reader, error) {
 	if limit <= 0 {
-		limit = 64 << 30
+		limit = defaultLimit
 	}
 	var src io.Reader
 	var err error
@@ -102,5 +105,8 @@ func (f tempFile) Close() error {
 
 // tooLarge is the error of a decompression bomb.
 func tooLarge(limit int64) error {
+	if limit <= 0 {
+		limit = defaultLimit
+	}
 	return &InputError{Msg: fmt.Sprintf("expands to more than %d bytes", limit), Hint: "raise --max-decompressed if the file is to be trusted"}
 }

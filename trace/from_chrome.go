@@ -286,11 +286,14 @@ func (c *chromeReader) argText(ev *chromejson.Event, arg int) string {
 	return string(ev.Want[arg].AppendText(c.text[:0]))
 }
 
+// maxNames bounds the distinct events of a JSON file.
+const maxNames = 1 << 19
+
 // newOp reads an op's facts from the first event of it. JSON drops program ids
 // and FLOPs; model FLOPs and bytes are there.
 func (c *chromeReader) newOp(ev *chromejson.Event) OpID {
-	if len(c.t.Ops) >= maxOps {
-		c.t.find(Finding{Code: "too-many-ops", Severity: Warning, Message: fmt.Sprintf("more than %d distinct events share one row", maxOps)})
+	if len(c.t.Ops) >= maxNames {
+		c.t.find(Finding{Code: "too-many-ops", Severity: Warning, Message: fmt.Sprintf("more than %d distinct events; the rest share one row", maxNames)})
 		return OpID(len(c.t.Ops) - 1)
 	}
 	op := Op{

@@ -16,9 +16,10 @@ import (
 	"github.com/layerscope/layerscope/trace/internal/xspace"
 )
 
-// maxOps bounds the op table: a capture has thousands of ops, hostile files
-// millions. Events of ops beyond it share one op.
-const maxOps = 1 << 20
+// maxOps bounds the op table by the size of the input: real captures have HLO
+// text and stats of a kilobyte or so with every op, hostile ones ten bytes.
+// Events of ops beyond it share one op.
+func maxOps(size int64) int { return 1<<16 + int(min(size/768, 1<<24)) }
 
 // An xspaceReader maps one XSpace onto a Trace.
 type xspaceReader struct {
@@ -30,6 +31,7 @@ type xspaceReader struct {
 
 	programs map[uint64]int // by program id
 	hlo      map[int][]byte // HloProto of a program
+	limit    int            // ops of the trace, with this file's
 	devices  int            // device planes with op lines
 }
 
@@ -39,7 +41,7 @@ func fromXSpace(t *Trace, r io.ReaderAt, size int64, host string, opts Options) 
 	if err != nil {
 		return xspaceError(err)
 	}
-	x := &xspaceReader{t: t, sp: sp, host: host, opts: opts, programs: map[uint64]int{}, hlo: map[int][]byte{}}
+	x := &xspaceReader{limit: len(t.Ops) + maxOps(size), t: t, sp: sp, host: host, opts: opts, programs: map[uint64]int{}, hlo: map[int][]byte{}}
 	if len(sp.Hostnames) == 1 && sp.Hostnames[0] != "" {
 		x.host = sp.Hostnames[0]
 	}
@@ -131,7 +133,7 @@ func (x *xspaceReader) metadata(pl *xspace.Plane) error {
 	if pl.Name != "/host:metadata" {
 		return nil
 	}
-	for i := range uint32(min(pl.NumEvents(), maxOps)) {
+	for i := range uint32(min(pl.NumEvents(), x.limit)) {
 		em := pl.Event(i)
 		name, id, ok := splitProgram(em.Name)
 		if !ok && strings.Contains(em.Name, ")::") {
@@ -222,7 +224,7 @@ func (x *xspaceReader) report() {
 	}
 	for _, p := range x.sp.Problems() {
 		f := Finding{Code: "damaged", Severity: Warning, Count: p.Count,
-			Message: fmt.Sprintf("offset 0x%x: %s%s: %s", p.Offset, p.Plane, lineOf(p.Line), p.Msg), Hint: "what could not be read was left out and counted"}
+			Message: fmt.Sprintf("offset 0x%x: %s%s", p.Offset, placeOf(p.Plane, p.Line), p.Msg), Hint: "what could not be read was left out and counted"}
 		if p.Code == xspace.CodeTruncated {
 			f.Code, f.Severity = "truncated", Error
 			f.Hint = "all whole events were kept; names of the cut plane may be missing; copy the file again, or capture less"
@@ -231,11 +233,14 @@ func (x *xspaceReader) report() {
 	}
 }
 
-func lineOf(line string) string {
-	if line == "" {
+func placeOf(plane, line string) string {
+	switch {
+	case plane == "":
 		return ""
+	case line == "":
+		return plane + ": "
 	}
-	return ", line " + line
+	return plane + ", line " + line + ": "
 }
 
 // An xspaceLine is a track that is read from the file whenever it is iterated.
@@ -327,7 +332,7 @@ func durations(ps []int64) []Duration {
 // more op for events whose metadata is missing.
 func (x *xspaceReader) addOps(pl *xspace.Plane, fill func(i uint32) Op) (first OpID, n uint32) {
 	first = OpID(len(x.t.Ops))
-	n = uint32(min(pl.NumEvents(), max(0, maxOps-len(x.t.Ops))))
+	n = uint32(min(pl.NumEvents(), max(0, x.limit-len(x.t.Ops))))
 	x.t.Ops = slices.Grow(x.t.Ops, int(n)+1)
 	for i := range n {
 		x.t.Ops = append(x.t.Ops, fill(i))

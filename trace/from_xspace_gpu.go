@@ -3,6 +3,7 @@
 package trace
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/layerscope/layerscope/trace/internal/xspace"
@@ -57,10 +58,11 @@ func (x *xspaceReader) gpu(pl *xspace.Plane, device int) error {
 
 // kernelOps gives kernels their ops.
 type kernelOps struct {
-	x   *xspaceReader
-	pl  *xspace.Plane
-	in  interner
-	ops map[kernelKey]OpID
+	x    *xspaceReader
+	pl   *xspace.Plane
+	in   interner
+	ops  map[kernelKey]OpID
+	rest OpID // 0 = not needed yet
 }
 
 type kernelKey struct {
@@ -81,7 +83,9 @@ func (g *kernelOps) read(ln *xspace.Line, col *columns) error {
 				key.stats[c] = g.in.key(b, c, i)
 			}
 			op, ok := g.ops[key]
-			if !ok {
+			if !ok && len(g.x.t.Ops) >= g.x.limit {
+				op = g.overflow()
+			} else if !ok {
 				op = g.add(b, i, m)
 				g.ops[key] = op
 			}
@@ -95,6 +99,16 @@ func (g *kernelOps) read(ln *xspace.Line, col *columns) error {
 		}
 		return true
 	})
+}
+
+// overflow is the op of all kernels beyond the limit.
+func (g *kernelOps) overflow() OpID {
+	if g.rest == 0 {
+		g.rest = OpID(len(g.x.t.Ops))
+		g.x.t.Ops = append(g.x.t.Ops, Op{Name: "(kernels beyond the limit)", Program: -1})
+		g.x.t.find(Finding{Code: "too-many-ops", Severity: Warning, Message: fmt.Sprintf("%s: more than %d distinct kernels; the rest share one row", g.pl.Name, len(g.ops))})
+	}
+	return g.rest
 }
 
 // add makes the op of one kind of kernel. Its scope is the HLO's when it can be

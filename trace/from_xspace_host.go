@@ -147,7 +147,9 @@ func (h *hostReader) read(line int, ln *xspace.Line) error {
 func (h *hostReader) op(line int, b *xspace.Batch, i int, m uint32) {
 	key := cpuKey{m, h.in.key(b, hostProgram, i), h.in.key(b, hostOp, i)}
 	id, ok := h.ops[key]
-	if !ok {
+	if !ok && len(h.x.t.Ops) >= h.x.limit {
+		id = h.first + OpID(h.n) // the op of events without metadata
+	} else if !ok {
 		id = OpID(len(h.x.t.Ops))
 		h.ops[key] = id
 		op := Op{Name: b.Text(hostOp, i), Program: -1}

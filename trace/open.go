@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -193,6 +194,9 @@ func (t *Trace) readXSpace(in *input, packed bool, opts Options) error {
 		return fromXSpace(t, in.file, in.size, in.host, opts)
 	}
 	data, size, err := t.slurp(in.r)
+	if errors.Is(err, inflate.ErrLimit) || isInputError(err) {
+		return tooLarge(opts.MaxDecompressed)
+	}
 	if err != nil && size == 0 {
 		return err
 	}
@@ -201,6 +205,11 @@ func (t *Trace) readXSpace(in *input, packed bool, opts Options) error {
 			Hint: "all whole events were kept; copy the file again"})
 	}
 	return fromXSpace(t, data, size, in.host, opts)
+}
+
+func isInputError(err error) bool {
+	var bad *InputError
+	return errors.As(err, &bad)
 }
 
 // The formats by the names users see.

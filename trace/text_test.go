@@ -26,7 +26,7 @@ func text(t *testing.T, tr *trace.Trace) string {
 
 // TestTextRoundTrip writes real captures as text and reads them back.
 func TestTextRoundTrip(t *testing.T) {
-	captures, err := filepath.Glob(filepath.Join(tracetest.Root(t), "testdata", "captures", "*.gz"))
+	captures, err := filepath.Glob(filepath.Join(tracetest.Root(t), "testdata", "captures", "*.xplane.pb.gz"))
 	if err != nil || len(captures) == 0 {
 		t.Fatalf("no captures: %v", err)
 	}

@@ -98,20 +98,20 @@ func (f *inputFlags) options() (trace.Options, analyze.Options, error) {
 		}
 	}
 	var err error
-	ao.FirstStep, ao.LastStep, err = parseSteps(f.steps)
+	ao.Steps, err = parseSteps(f.steps)
 	return to, ao, err
 }
 
 // lastStep stands for --steps last until the steps are known.
 const lastStep = -1
 
-// parseSteps reads --steps; 0, 0 means all.
-func parseSteps(s string) (first, last int64, err error) {
+// parseSteps reads --steps; nil means all.
+func parseSteps(s string) (*[2]int64, error) {
 	switch s {
 	case "all", "":
-		return 0, 0, nil
+		return nil, nil
 	case "last":
-		return lastStep, lastStep, nil
+		return &[2]int64{lastStep, lastStep}, nil
 	}
 	a, b, isRange := strings.Cut(s, "-")
 	if !isRange {
@@ -119,10 +119,10 @@ func parseSteps(s string) (first, last int64, err error) {
 	}
 	first, err1 := strconv.ParseInt(a, 10, 64)
 	last, err2 := strconv.ParseInt(b, 10, 64)
-	if err1 != nil || err2 != nil || first < 0 || last < first || last == 0 {
-		return 0, 0, usagef("", "--steps %s: want a range of step numbers such as 3-10, a number from 1, last or all", s)
+	if err1 != nil || err2 != nil || first < 0 || last < first {
+		return nil, usagef("", "--steps %s: want a range of step numbers such as 3-10, a number, last or all", s)
 	}
-	return first, last, nil
+	return &[2]int64{first, last}, nil
 }
 
 // load reads and analyses one input. hash asks for the files' SHA-256.
@@ -184,19 +184,16 @@ func (a *app) open(in input, opts trace.Options) (*trace.Trace, error) {
 
 // analyseSteps is analyze.Analyze, with --steps last resolved.
 func analyseSteps(t *trace.Trace, opts analyze.Options) (*analyze.Analysis, error) {
-	if opts.LastStep != lastStep {
+	if opts.Steps == nil || opts.Steps[1] != lastStep {
 		return analyze.Analyze(t, opts)
 	}
-	opts.FirstStep, opts.LastStep = 0, 0
+	opts.Steps = nil
 	out, err := analyze.Analyze(t, opts)
 	if err != nil || len(out.Steps) == 0 {
 		return out, err
 	}
 	last := out.Steps[len(out.Steps)-1].Index
-	if last < 1 {
-		return out, nil // the only step is the last one
-	}
-	opts.FirstStep, opts.LastStep = last, last
+	opts.Steps = &[2]int64{last, last}
 	return analyze.Analyze(t, opts)
 }
 

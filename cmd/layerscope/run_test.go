@@ -98,17 +98,21 @@ func TestHints(t *testing.T) {
 }
 
 func TestParseSteps(t *testing.T) {
-	for _, c := range []struct {
-		in          string
-		first, last int64
-		ok          bool
-	}{
-		{"all", 0, 0, true}, {"", 0, 0, true}, {"last", lastStep, lastStep, true}, {"5", 5, 5, true}, {"3-10", 3, 10, true}, {"0-2", 0, 2, true},
-		{"10-3", 0, 0, false}, {"-3", 0, 0, false}, {"x", 0, 0, false}, {"3-", 0, 0, false}, {"1-2-3", 0, 0, false}, {"0", 0, 0, false},
+	for in, want := range map[string][2]int64{
+		"last": {lastStep, lastStep}, "5": {5, 5}, "3-10": {3, 10}, "0-2": {0, 2}, "0": {0, 0},
 	} {
-		first, last, err := parseSteps(c.in)
-		if first != c.first || last != c.last || (err == nil) != c.ok {
-			t.Errorf("parseSteps(%q) = %d, %d, %v, want %d, %d, ok %v", c.in, first, last, err, c.first, c.last, c.ok)
+		if got, err := parseSteps(in); err != nil || got == nil || *got != want {
+			t.Errorf("parseSteps(%q) = %v, %v, want %v", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"all", ""} {
+		if got, err := parseSteps(in); err != nil || got != nil {
+			t.Errorf("parseSteps(%q) = %v, %v, want all", in, got, err)
+		}
+	}
+	for _, in := range []string{"10-3", "-3", "x", "3-", "1-2-3"} {
+		if got, err := parseSteps(in); err == nil {
+			t.Errorf("parseSteps(%q) = %v, want an error", in, got)
 		}
 	}
 }
