@@ -126,67 +126,70 @@ func TestParseConfigVariants(t *testing.T) {
 	}
 }
 
-// TestParseConfigErrors changes one field of a good file at a time.
+// with changes fields of a configuration file.
+func with(base, change string) string {
+	var m, c map[string]any
+	if err := errors.Join(json.Unmarshal([]byte(base), &m), json.Unmarshal([]byte(change), &c)); err != nil {
+		panic(err)
+	}
+	for k, v := range c {
+		m[k] = v
+		if v == "DELETE" {
+			delete(m, k)
+		}
+	}
+	out, err := json.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	return string(out)
+}
+
+// badConfigs change one field of a good file at a time.
+var badConfigs = []struct {
+	name, json, want string
+	unsupported      bool
+}{
+	{"not JSON", `{"model_type":`, "offset 0xe: unexpected end of JSON input", false},
+	{"wrong kind", `{"vocab_size":"many"}`, "vocab_size is a string, wanted int", false},
+	{"fraction", `{"vocab_size":1.5}`, "vocab_size is a number 1.5, wanted int", false},
+	{"no type", `{}`, "no model_type", false},
+	{"unknown type", `{"model_type":"hal9000"}`, `model_type "hal9000" is unsupported; known: gemma3`, true},
+	{"mixture", `{"model_type":"qwen3_moe"}`, `model_type "qwen3_moe" is unsupported: it needs expert routing`, true},
+	{"experts", with(qwen3Small, `{"num_experts":8}`), "expert routing (num_experts) is unsupported", true},
+	{"classifier", with(qwen3Small, `{"architectures":["Qwen3ForSequenceClassification"]}`), `architecture "Qwen3ForSequenceClassification" is unsupported`, true},
+	{"quantized", with(qwen3Small, `{"quantization_config":{"quant_method":"awq","bits":4}}`), `quantization_config ("awq") is unsupported`, true},
+	{"bidirectional", with(gemma3Small, `{"use_bidirectional_attention":true}`), "use_bidirectional_attention is unsupported", true},
+	{"partial rotary", with(llama32Small, `{"partial_rotary_factor":0.5}`), "partial_rotary_factor 0.5 is unsupported", true},
+	{"activation", with(llama32Small, `{"hidden_act":"relu"}`), `activation "relu" is unsupported`, true},
+	{"rope", with(qwen3Small, `{"rope_scaling":{"rope_type":"yarn","factor":4.0}}`), `rope scaling "yarn" is unsupported`, true},
+	{"layer type", with(qwen3Small, `{"use_sliding_window":true,"sliding_window":8,"num_hidden_layers":1,"layer_types":["linear_attention"]}`), `layer type "linear_attention" is unsupported`, true},
+	{"layer types", with(gemma3Small, `{"layer_types":["full_attention"]}`), "1 layer_types for 26 layers", false},
+	{"pattern", with(gemma3Small, `{"sliding_window_pattern":0}`), "sliding_window_pattern is 0", false},
+	{"window", with(gemma3Small, `{"sliding_window":-1}`), "sliding_window is -1", false},
+	{"missing", with(qwen3Small, `{"hidden_size":"DELETE"}`), "hidden_size is missing", false},
+	{"missing in qwen only", with(qwen3Small, `{"num_key_value_heads":null}`), "num_key_value_heads is missing", false},
+	{"zero layers", with(qwen3Small, `{"num_hidden_layers":0}`), "num_hidden_layers is 0, wanted 1 to", false},
+	{"zero heads", with(tinyLlama, `{"num_attention_heads":0}`), "num_attention_heads is 0", false},
+	{"many layers", with(gemma3Small, `{"num_hidden_layers":5000}`), "num_hidden_layers is 5000, wanted at most 4096", false},
+	{"huge", with(qwen3Small, `{"hidden_size":1000000000}`), "hidden_size is 1000000000, wanted 1 to", false},
+	{"huge heads", with(qwen3Small, `{"num_attention_heads":16777216,"num_key_value_heads":1}`), "make more than", false},
+	{"head sharing", with(qwen3Small, `{"num_key_value_heads":5}`), "16 attention heads are not a multiple of 5", false},
+	{"head size odd", with(qwen3Small, `{"head_dim":7}`), "head_dim is 7, wanted an even number", false},
+	{"head size unclear", with(tinyLlama, `{"hidden_size":2050}`), "2050 is not a multiple of 32 heads", false},
+	{"norm", with(qwen3Small, `{"rms_norm_eps":-1}`), "rms_norm_eps is -1", false},
+	{"scalar", with(gemma3Small, `{"query_pre_attn_scalar":-256}`), "attention scale is NaN", false},
+	{"cap", with(gemma3Small, `{"attn_logit_softcapping":-2}`), "softcapping by -2", false},
+	{"theta", with(qwen3Small, `{"rope_theta":0}`), "rope_theta is 0", false},
+	{"factor", with(qwen3Small, `{"rope_scaling":{"type":"linear"}}`), "rope factor is 0", false},
+	{"llama3 bands", with(llama32Small, `{"rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":4,"high_freq_factor":1,"original_max_position_embeddings":8192}}`), "wanted 0 < low < high", false},
+	{"eos", with(qwen3Small, `{"eos_token_id":"end"}`), "eos_token_id", false},
+	{"bos", with(qwen3Small, `{"bos_token_id":[1]}`), "bos_token_id", false},
+	{"text part", `{"model_type":"gemma3","text_config":{"model_type":"mamba"}}`, `text_config: model_type "mamba" is unsupported: it needs state-space layers`, true},
+}
+
 func TestParseConfigErrors(t *testing.T) {
-	with := func(base string, change string) string {
-		var m, c map[string]any
-		if err := errors.Join(json.Unmarshal([]byte(base), &m), json.Unmarshal([]byte(change), &c)); err != nil {
-			t.Fatal(err)
-		}
-		for k, v := range c {
-			m[k] = v
-			if v == "DELETE" {
-				delete(m, k)
-			}
-		}
-		out, err := json.Marshal(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(out)
-	}
-	tests := []struct {
-		name, json, want string
-		unsupported      bool
-	}{
-		{"not JSON", `{"model_type":`, "offset 0xe: unexpected end of JSON input", false},
-		{"wrong kind", `{"vocab_size":"many"}`, "vocab_size is a string, wanted int", false},
-		{"fraction", `{"vocab_size":1.5}`, "vocab_size is a number 1.5, wanted int", false},
-		{"no type", `{}`, "no model_type", false},
-		{"unknown type", `{"model_type":"hal9000"}`, `model_type "hal9000" is unsupported; known: gemma3`, true},
-		{"mixture", `{"model_type":"qwen3_moe"}`, `model_type "qwen3_moe" is unsupported: it needs expert routing`, true},
-		{"experts", with(qwen3Small, `{"num_experts":8}`), "expert routing (num_experts) is unsupported", true},
-		{"classifier", with(qwen3Small, `{"architectures":["Qwen3ForSequenceClassification"]}`), `architecture "Qwen3ForSequenceClassification" is unsupported`, true},
-		{"quantized", with(qwen3Small, `{"quantization_config":{"quant_method":"awq","bits":4}}`), `quantization_config ("awq") is unsupported`, true},
-		{"bidirectional", with(gemma3Small, `{"use_bidirectional_attention":true}`), "use_bidirectional_attention is unsupported", true},
-		{"partial rotary", with(llama32Small, `{"partial_rotary_factor":0.5}`), "partial_rotary_factor 0.5 is unsupported", true},
-		{"activation", with(llama32Small, `{"hidden_act":"relu"}`), `activation "relu" is unsupported`, true},
-		{"rope", with(qwen3Small, `{"rope_scaling":{"rope_type":"yarn","factor":4.0}}`), `rope scaling "yarn" is unsupported`, true},
-		{"layer type", with(qwen3Small, `{"use_sliding_window":true,"sliding_window":8,"num_hidden_layers":1,"layer_types":["linear_attention"]}`), `layer type "linear_attention" is unsupported`, true},
-		{"layer types", with(gemma3Small, `{"layer_types":["full_attention"]}`), "1 layer_types for 26 layers", false},
-		{"pattern", with(gemma3Small, `{"sliding_window_pattern":0}`), "sliding_window_pattern is 0", false},
-		{"window", with(gemma3Small, `{"sliding_window":-1}`), "sliding_window is -1", false},
-		{"missing", with(qwen3Small, `{"hidden_size":"DELETE"}`), "hidden_size is missing", false},
-		{"missing in qwen only", with(qwen3Small, `{"num_key_value_heads":null}`), "num_key_value_heads is missing", false},
-		{"zero layers", with(qwen3Small, `{"num_hidden_layers":0}`), "num_hidden_layers is 0, wanted 1 to", false},
-		{"zero heads", with(tinyLlama, `{"num_attention_heads":0}`), "num_attention_heads is 0", false},
-		{"many layers", with(gemma3Small, `{"num_hidden_layers":5000}`), "num_hidden_layers is 5000, wanted at most 4096", false},
-		{"huge", with(qwen3Small, `{"hidden_size":1000000000}`), "hidden_size is 1000000000, wanted 1 to", false},
-		{"huge heads", with(qwen3Small, `{"num_attention_heads":16777216,"num_key_value_heads":1}`), "make more than", false},
-		{"head sharing", with(qwen3Small, `{"num_key_value_heads":5}`), "16 attention heads are not a multiple of 5", false},
-		{"head size odd", with(qwen3Small, `{"head_dim":7}`), "head_dim is 7, wanted an even number", false},
-		{"head size unclear", with(tinyLlama, `{"hidden_size":2050}`), "2050 is not a multiple of 32 heads", false},
-		{"norm", with(qwen3Small, `{"rms_norm_eps":-1}`), "rms_norm_eps is -1", false},
-		{"scalar", with(gemma3Small, `{"query_pre_attn_scalar":-256}`), "attention scale is NaN", false},
-		{"cap", with(gemma3Small, `{"attn_logit_softcapping":-2}`), "softcapping by -2", false},
-		{"theta", with(qwen3Small, `{"rope_theta":0}`), "rope_theta is 0", false},
-		{"factor", with(qwen3Small, `{"rope_scaling":{"type":"linear"}}`), "rope factor is 0", false},
-		{"llama3 bands", with(llama32Small, `{"rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":4,"high_freq_factor":1,"original_max_position_embeddings":8192}}`), "wanted 0 < low < high", false},
-		{"eos", with(qwen3Small, `{"eos_token_id":"end"}`), "eos_token_id", false},
-		{"bos", with(qwen3Small, `{"bos_token_id":[1]}`), "bos_token_id", false},
-		{"text part", `{"model_type":"gemma3","text_config":{"model_type":"mamba"}}`, `text_config: model_type "mamba" is unsupported: it needs state-space layers`, true},
-	}
-	for _, tt := range tests {
+	for _, tt := range badConfigs {
 		_, err := ParseConfig("config.json", []byte(tt.json))
 		if err == nil || !strings.HasPrefix(err.Error(), "config.json: ") || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s:\n got %v\nwant … %s", tt.name, err, tt.want)
