@@ -32,6 +32,7 @@ func (s *study) mergeOps() {
 	type key struct {
 		program int
 		name    string
+		scope   string // tells kernels apart that no program does
 	}
 	at := make(map[key]int)
 	for id := range s.ops {
@@ -40,7 +41,10 @@ func (s *study) mergeOps() {
 			continue
 		}
 		op := &s.t.Ops[id]
-		k := key{op.Program, op.Name}
+		k := key{program: op.Program, name: op.Name}
+		if op.Program < 0 {
+			k.scope = op.Scope
+		}
 		i, ok := at[k]
 		if !ok {
 			i = len(s.out.Ops)

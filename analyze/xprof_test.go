@@ -302,3 +302,45 @@ func TestPublishedSession(t *testing.T) {
 		}
 	}
 }
+
+// TestGPUWorkByHand holds FLOPs of GPU ops against dimensions worked out by
+// hand. XProf counts kernels, not runs, and reports twice the convolution.
+func TestGPUWorkByHand(t *testing.T) {
+	for name, want := range map[string]map[string]int64{
+		// 40 runs of two kernels each but one. Every input value [32 60 104] of 16
+		// channels meets one tap of each of 5120 filters: kernel 1×2×2, stride as
+		// wide, what hits the padding is no work.
+		"gpu_mi300_jax_conv": {"cudnn-conv.1": 40 * 2 * 32 * 60 * 104 * 16 * 5120},
+		// 5 runs of [2 4096 1024] × [2 1024 6144] and its like.
+		"gpu_mi355_jax_fused_attention_fwd_bwd": {
+			"gemm_fusion_dot": 5 * 2 * 2 * 4096 * 6144 * 1024, "gemm_fusion_dot.1": 5 * 2 * 4 * 4096 * 2048 * 1536,
+			"custom-call.1": 5 * 2 * 4096 * 2048 * 6144, "gemm_fusion_dot.7": 5 * 2 * 4 * 2048 * 6144 * 1024,
+		},
+	} {
+		a := analyzed(t, tracetest.Shared(t, "data/xspace/"+name+".xplane.pb"), trace.Options{})
+		for _, o := range a.Ops {
+			if w, ok := want[o.Name]; ok && o.FLOPs != w {
+				t.Errorf("%s: %d FLOPs, want %d", o.Name, o.FLOPs, w)
+			}
+			delete(want, o.Name)
+		}
+		if len(want) > 0 {
+			t.Errorf("%s: no ops %v", name, want)
+		}
+	}
+}
+
+// TestForwardBackward holds the directions of a capture with jvp scopes: the sums
+// of the op names of its HLO.
+func TestForwardBackward(t *testing.T) {
+	a := analyzed(t, tracetest.Shared(t, "data/xspace/gpu_mi355_jax_fused_attention_fwd_bwd.xplane.pb"), trace.Options{})
+	var forward, backward analyze.Duration
+	for _, r := range a.Layers.Rows {
+		forward += r.Forward
+		backward += r.Backward
+	}
+	// transpose(jvp…): attention 4,645.760, dot_general 584.605 + 485.285, transpose 835.887 + 593.445 µs.
+	if want := analyze.Duration(7_144_982_000); backward != want || forward+backward != a.Layers.OpTime {
+		t.Errorf("forward %d, backward %d of %d; want backward %d", forward, backward, a.Layers.OpTime, want)
+	}
+}
