@@ -24,6 +24,7 @@ func Index(r io.ReaderAt, size int64) (*Space, error) {
 		cu:     cursor{r: r, size: size},
 		planes: map[planeKey]*Plane{},
 		lines:  map[lineKey]*Line{},
+		others: map[lineKey]*Line{},
 	}
 	err := ix.space()
 	if err != nil || len(ix.sp.probs.list) > 0 {
@@ -42,8 +43,7 @@ type planeKey struct {
 type lineKey struct {
 	pl   *Plane
 	id   int64
-	name string
-	any  bool // the first line of that id, whatever its name
+	name string // only where another line has the id
 }
 
 // An indexer is the state of one Index.
@@ -51,8 +51,9 @@ type indexer struct {
 	sp       *Space
 	cu       cursor
 	planes   map[planeKey]*Plane
-	lines    map[lineKey]*Line
-	messages int // XLine messages and runs kept so far
+	lines    map[lineKey]*Line // the first of its id
+	others   map[lineKey]*Line // the others, and by what names
+	messages int               // XLine messages and runs kept so far
 	nLines   int
 	known    bool // a field of XSpace was seen
 }
@@ -191,9 +192,8 @@ func (ix *indexer) planeField(pt *part, off, end int64, f span) error {
 
 // room counts one more line message or run, and reports whether it may be kept.
 func (ix *indexer) room(pt *part, off int64) bool {
-	if ix.messages >= maxSections {
-		ix.sp.probs.add(Problem{Code: CodeLimit, Offset: off, Plane: pt.name, Event: -1,
-			Msg: fmt.Sprintf("more than %d line messages: the rest is left out", maxSections)})
+	if int64(ix.messages) >= max(maxSections, ix.sp.Size/256) {
+		ix.sp.probs.add(Problem{Code: CodeLimit, Offset: off, Event: -1, Msg: "more line messages than are kept: the rest is left out"})
 		return false
 	}
 	ix.messages++

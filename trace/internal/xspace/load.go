@@ -50,7 +50,8 @@ func (pl *Plane) load() error {
 type loader struct {
 	pl        *Plane
 	n         [2]int   // entries of events and stats
-	top       [2]int64 // their largest keys that may index a slice
+	sparse    [2]int   // those whose keys may not index a slice
+	top       [2]int64 // the largest key of the others
 	conflicts bool
 }
 
@@ -67,8 +68,12 @@ func (ld *loader) count(bufs []metaBuf) {
 			return
 		}
 		i := f.num - planeEvents
-		if key, _, ok := mapEntry(f.raw); ok && key < denseBound(ld.n[i]) {
+		key, _, ok := mapEntry(f.raw)
+		switch {
+		case ok && key >= 0 && key < denseBound(ld.n[i]):
 			ld.top[i] = max(ld.top[i], key)
+		case ok:
+			ld.sparse[i]++
 		}
 	})
 }
@@ -94,13 +99,23 @@ func each(bufs []metaBuf, fn func(i int, mb metaBuf, f field, at int)) {
 func (ld *loader) tables(bufs []metaBuf) {
 	for i, mt := range []*metaTable{&ld.pl.events, &ld.pl.stats} {
 		top := ld.top[i]
-		if ld.n[i] == 0 {
-			top = 4095 // events of a plane whose metadata is lost
+		if ld.n[i] == 0 && i == 0 {
+			top = ld.pl.lost()
 		}
-		mt.size(ld.n[i]/max(1, ld.pl.Parts)+1, top)
+		mt.size(ld.n[i]/max(1, ld.pl.Parts)+1, ld.sparse[i]/max(1, ld.pl.Parts), top)
 		mt.bufs = bufs
 		mt.seed = rand.Uint64()
 	}
+}
+
+// lost returns the largest id that is worth a slice in a plane whose event
+// metadata is lost, as in a file cut short.
+func (pl *Plane) lost() int64 {
+	var n int64
+	for _, ln := range pl.Lines {
+		n += ln.Bytes
+	}
+	return min(n/4, 4096) - 1
 }
 
 // enter adds the entries of run i.

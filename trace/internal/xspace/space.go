@@ -9,11 +9,11 @@ import (
 
 // Bounds on what Index keeps, so that a hostile file cannot turn two bytes of
 // input into hundreds of bytes of memory. Real captures have at most hundreds of
-// planes and some thousands of lines.
+// planes and some thousands of lines; for large files the bounds grow.
 const (
 	maxPlanes   = 1 << 14
-	maxLines    = 1 << 17
-	maxSections = 1 << 18 // XLine messages, and runs of metadata
+	maxLines    = 1 << 16
+	maxSections = 1 << 17 // XLine messages, and runs of metadata
 	maxName     = 1 << 16 // bytes kept of a plane's, line's or host's name
 	maxTexts    = 1 << 12 // errors, warnings and host names kept, each
 )

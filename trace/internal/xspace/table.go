@@ -132,11 +132,14 @@ func (mt *metaTable) add(key int64, index uint32) {
 	mt.used++
 }
 
-// size prepares the table for n entries, of which max is the largest key below
-// 2n+1024. A plane without metadata gets room for ids that nobody names.
-func (mt *metaTable) size(n int, max int64) {
-	mt.dense = make([]uint32, max+1)
+// size prepares the table for n entries; top is the largest key below denseBound,
+// sparse how many others there are.
+func (mt *metaTable) size(n, sparse int, top int64) {
+	mt.dense = make([]uint32, top+1)
 	mt.loc = make([]uint64, 0, n)
+	if sparse > 0 {
+		mt.slots = make([]uint32, 1<<bits.Len(uint(2*sparse)))
+	}
 }
 
 // denseBound is the key from which on keys are looked up by hash.

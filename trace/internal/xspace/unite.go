@@ -2,8 +2,6 @@
 
 package xspace
 
-import "fmt"
-
 // unite adds a plane message to the plane of its name.
 func (ix *indexer) unite(pt part) {
 	key := planeKey{name: pt.name}
@@ -13,7 +11,7 @@ func (ix *indexer) unite(pt part) {
 	pl := ix.planes[key]
 	if pl == nil {
 		if len(ix.sp.Planes) >= maxPlanes {
-			ix.problem(CodeLimit, 0, fmt.Sprintf("more than %d planes: the rest is left out", maxPlanes))
+			ix.problem(CodeLimit, 0, "more planes than are kept: the rest is left out")
 			return
 		}
 		pl = &Plane{ID: pt.id, Name: pt.name, sp: ix.sp}
@@ -36,30 +34,30 @@ func (ix *indexer) unite(pt part) {
 // uniteLine adds a line message to the line of its id. Two messages with the
 // same id but different names are two lines.
 func (ix *indexer) uniteLine(pl *Plane, lp linePart) {
-	ln := ix.lines[lineKey{pl: pl, id: lp.id, name: lp.name}]
-	first := lineKey{pl: pl, id: lp.id, any: true}
-	if ln == nil {
-		if any := ix.lines[first]; any != nil && (lp.name == "" || any.Name == "") {
-			ln = any
-		}
+	key := lineKey{pl: pl, id: lp.id}
+	ln := ix.lines[key]
+	others := key
+	others.name = lp.name
+	if ln != nil && ln.Name != lp.name && ln.Name != "" && lp.name != "" {
+		ln = ix.others[others]
 	}
 	if ln == nil {
-		if ix.nLines >= maxLines {
-			ix.sp.probs.add(Problem{Code: CodeLimit, Offset: lp.sec.off, Plane: pl.Name, Event: -1,
-				Msg: fmt.Sprintf("more than %d lines: the rest is left out", maxLines)})
+		if int64(ix.nLines) >= max(maxLines, ix.sp.Size/512) {
+			ix.problem(CodeLimit, lp.sec.off, "more lines than are kept: the rest is left out")
 			return
 		}
 		ix.nLines++
 		ln = &Line{ID: lp.id, Name: lp.name, TimestampNs: lp.ts, pl: pl}
 		pl.Lines = append(pl.Lines, ln)
-		if ix.lines[first] == nil {
-			ix.lines[first] = ln
+		if ix.lines[key] == nil {
+			ix.lines[key] = ln
+		} else {
+			ix.others[others] = ln
 		}
 	}
 	if ln.Name == "" {
 		ln.Name = lp.name
 	}
-	ix.lines[lineKey{pl: pl, id: lp.id, name: lp.name}] = ln
 	ln.tail.merge(lp.lineFields)
 	if lp.sec.end > lp.sec.off {
 		if len(ln.sections) == 0 {

@@ -37,7 +37,7 @@ func (w *Writer) text(num int, s string) error {
 	if err := w.advance(num); err != nil {
 		return err
 	}
-	w.buf = appendString(w.buf[:0], num, s)
+	w.buf = appendBytes(w.buf[:0], num, []byte(s)) // of a repeated field "" counts
 	_, err := w.w.Write(w.buf)
 	return err
 }
