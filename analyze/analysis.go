@@ -183,6 +183,9 @@ type Step struct {
 	OpTime   Duration
 	Excluded bool
 	Reason   string // "compile", "outlier" (flagged, not excluded), …
+	// Signature names the programs that ran in it, with their shape bucket:
+	// steps of one signature did the same work. "" = not known.
+	Signature string
 }
 
 // Async sums the spans of async lines: how much of them was hidden behind ops.

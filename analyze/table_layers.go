@@ -42,6 +42,7 @@ func (s *study) tableSteps() {
 		s.out.Compiles = append(s.out.Compiles, out)
 	}
 	s.flagOutliers()
+	s.signSteps()
 	durs, ops := make([]Duration, len(s.out.Steps)), make([]Duration, len(s.out.Steps))
 	for i := range s.out.Steps {
 		durs[i], ops[i] = s.out.Steps[i].Dur, s.out.Steps[i].OpTime
