@@ -100,7 +100,9 @@ func (rd *Reader) odd(c byte) {
 		}
 		return
 	}
-	rd.report(NotObject, w.offset(), "found "+describe(w.b, w.pos)+", wanted an event")
+	if p := rd.count(NotObject, w.offset()); p != nil {
+		p.Msg = "found " + describe(w.b, w.pos) + ", wanted an event"
+	}
 	rd.passed()
 	if st == ok {
 		w.pos = end
@@ -123,11 +125,19 @@ func (rd *Reader) arrayCut() error {
 // like the start of the next event.
 func (rd *Reader) recover() {
 	w, f := &rd.in, rd.fault
-	rd.report(f.code, w.base+int64(f.at), "found "+describe(w.b, f.at)+", wanted "+f.want)
+	if end, st := wordEnd(w.b, f.at); st == ok && w.cutWord(end) {
+		rd.err = rd.finish(Truncated, f.want)
+		return
+	}
+	if p := rd.count(f.code, w.base+int64(f.at)); p != nil {
+		p.Msg = "found " + describe(w.b, f.at) + ", wanted " + f.want
+	}
 	rd.passed()
 	for {
 		end, st := containerEnd(w.b, w.pos)
 		switch {
+		case st == ok && skipSpace(w.b, end) == len(w.b) && w.grow():
+			continue
 		case st == ok && endsElement(w.b, end):
 			w.pos = end
 			return

@@ -15,7 +15,9 @@ type Event struct {
 	// names mean equal bytes within one writer's file. See [Unquote].
 	Name, Cat []byte
 
-	Ts, Dur int64 // picoseconds; 0 if absent
+	// Ts and Dur are picoseconds, 0 if absent; Ts counts from [Reader.Origin].
+	// Metadata events (phase M) have no Ts, whatever their writer put there.
+	Ts, Dur int64
 
 	Pid, Tid ID
 

@@ -99,9 +99,15 @@ func scanTime(b []byte, i int) (m micros, next int, st status) {
 // slowTime is scanTime for the rare spellings: exponents, quotes, many digits,
 // and numbers near the window's end.
 func slowTime(b []byte, i int) (m micros, next int, st status) {
-	quoted := i < len(b) && b[i] == '"'
-	if quoted {
-		i++
+	if i < len(b) && b[i] == '"' {
+		end, st := stringEnd(b, i+1)
+		if st != ok {
+			return m, end, st
+		}
+		if m, valid := parseMicros(b[i+1 : end]); valid {
+			return m, end + 1, ok
+		}
+		return m, i, bad
 	}
 	end := i
 	for end < len(b) && isNumberByte(b[end]) {
@@ -110,15 +116,10 @@ func slowTime(b []byte, i int) (m micros, next int, st status) {
 	if end >= len(b) {
 		return m, end, more
 	}
-	m, valid := parseMicros(b[i:end])
-	if !valid {
-		return m, i, bad
-	}
-	switch c := b[end]; {
-	case quoted && c == '"':
-		return m, end + 1, ok
-	case !quoted && (c <= ' ' || c == ',' || c == '}'):
-		return m, end, ok
+	if c := b[end]; c <= ' ' || c == ',' || c == '}' {
+		if m, valid := parseMicros(b[i:end]); valid {
+			return m, end, ok
+		}
 	}
 	return m, i, bad
 }

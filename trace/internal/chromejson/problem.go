@@ -74,13 +74,22 @@ func (e *SyntaxError) Error() string {
 func (rd *Reader) Problems() []Problem { return rd.problems }
 
 func (rd *Reader) report(code Code, offset int64, msg string) {
+	if p := rd.count(code, offset); p != nil {
+		p.Msg = msg
+	}
+}
+
+// count counts a problem and returns it if it is the first of its code: the
+// message is still to be set.
+func (rd *Reader) count(code Code, offset int64) *Problem {
 	for i := range rd.problems {
 		if rd.problems[i].Code == code {
 			rd.problems[i].Count++
-			return
+			return nil
 		}
 	}
-	rd.problems = append(rd.problems, Problem{Code: code, Offset: offset, Count: 1, Msg: msg})
+	rd.problems = append(rd.problems, Problem{Code: code, Offset: offset, Count: 1})
+	return &rd.problems[len(rd.problems)-1]
 }
 
 // describe names the byte at b[i] for a message.

@@ -145,7 +145,11 @@ func (rd *Reader) Origin() int64 { return rd.origin }
 
 // setTime gives rd.ev its time relative to the origin.
 func (rd *Reader) setTime() bool {
-	if !rd.originSet && rd.ev.Ph != 'M' {
+	if rd.ev.Ph == 'M' {
+		rd.ev.HasTs = false
+		return true
+	}
+	if !rd.originSet {
 		rd.originSet = true
 		if us := rd.ts.us; us > maxMicro/2 || us < -maxMicro/2 {
 			rd.origin = us - us%1e6
@@ -153,9 +157,6 @@ func (rd *Reader) setTime() bool {
 	}
 	ps, fits := rd.ts.since(rd.origin)
 	rd.ev.Ts = ps
-	if !fits && rd.ev.Ph == 'M' {
-		rd.ev.Ts, rd.ev.HasTs, fits = 0, false, true
-	}
 	return fits
 }
 

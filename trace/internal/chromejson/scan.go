@@ -276,14 +276,14 @@ func (rd *Reader) badTime(i int) (int, status) {
 }
 
 // scanOddText takes a name or category that is no string: a number's or word's
-// bytes, nothing for null.
+// bytes, nothing for null, objects and arrays.
 func (rd *Reader) scanOddText(text *[]byte, b []byte, i int) (int, status) {
 	end, st := rd.value(b, i)
 	if st != ok {
 		return end, st
 	}
 	*text = nil
-	if v := Value(b[i:end:end]); v.Kind() != Null {
+	if v := Value(b[i:end:end]); v.Kind() == Number || v.Kind() == Bool || v.Kind() == Invalid {
 		*text = v
 	}
 	return end, ok
