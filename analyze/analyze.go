@@ -42,6 +42,9 @@ type opFacts struct {
 	row       int32 // static row; unplaced or dynamic
 	device    int32 // the one it ran on, or several
 	comp      int32 // component's index
+	// neededBy is 1 + the op outside the layers that waits for this one's
+	// transfer; 0 = none.
+	neededBy trace.OpID
 }
 
 // Values of opFacts.row that are not rows.

@@ -44,6 +44,7 @@ func (s *study) makeRows() {
 		if len(owners) > 1 && p.placed.n > 0 {
 			prefix = p.Name + "/"
 		}
+		s.chargeWaits(p)
 		stacks := s.stacks(p)
 		for _, id := range p.ops {
 			o := &s.ops[id]
@@ -84,6 +85,9 @@ func (s *study) stacks(p *programFacts) map[string]bool {
 // else by its outermost scope, else by its program. An op without a scope has
 // no name unless the rules know its program.
 func (s *study) outsideName(p *programFacts, id trace.OpID) string {
+	if user := s.ops[id].neededBy; user > 0 {
+		id = user - 1
+	}
 	sc := &s.ops[id].scope
 	for _, part := range sc.parts {
 		if name := s.match([]string{part}, true); name != "" {
