@@ -32,13 +32,13 @@ import (
 // positions first and decoding stats after saved another fifth.
 func (sc *scanner) hot() {
 	dense := sc.dense()
-	if sc.opts.Strict || len(dense) == 0 {
+	if len(dense) == 0 {
 		return // each event takes the slow path
 	}
 	from := sc.k
 	for few, many := 1, minGather; ; {
 		before := sc.k
-		for sc.gather(dense, many) {
+		for !sc.opts.Strict && sc.gather(dense, many) {
 			many = min(2*many, maxBatch)
 		}
 		if sc.k > before {
@@ -65,13 +65,19 @@ const minGather = 16
 func (sc *scanner) gather(dense []uint32, limit int) bool {
 	from, begin := sc.k, sc.pos
 	to := min(sc.size, from+limit)
+	flag, ts := Flag(0), sc.ts
 	switch sc.mode {
 	case modePlain:
 		sc.gatherTimes(to)
-		sc.decodeTimes(from)
 	case modeDevice:
 		sc.gatherEnds(to)
-		sc.decodePairs(from, begin)
+		sc.gatherPairs(from, begin)
+		flag, ts = OnDevice, 0
+	}
+	squeezeAll(sc.cols.start[from:sc.k], ts)
+	squeezeAll(sc.cols.dur[from:sc.k], 0)
+	for i := range sc.cols.flags[from:sc.k] {
+		sc.cols.flags[from+i] = flag
 	}
 	sc.decodeIDs(dense, from)
 	return sc.k == from+limit && sc.k < sc.size
@@ -114,17 +120,6 @@ func (sc *scanner) gatherTimes(to int) {
 	sc.pos, sc.k = p, k
 }
 
-// decodeTimes decodes what gatherTimes stored.
-func (sc *scanner) decodeTimes(from int) {
-	cols, ts := sc.cols, sc.ts
-	for k := from; k < sc.k; k++ {
-		i := k & (maxBatch - 1)
-		cols.start[i] = int64(squeeze(uint64(cols.start[i]))) + ts
-		cols.dur[i] = int64(squeeze(uint64(cols.dur[i])))
-		cols.flags[i] = 0
-	}
-}
-
 // gatherEnds stores the id, still encoded, of events that have an offset and a
 // duration, and in place of those where the fields behind them begin and end.
 func (sc *scanner) gatherEnds(to int) {
@@ -158,9 +153,9 @@ func (sc *scanner) gatherEnds(to int) {
 	sc.pos, sc.k = p, k
 }
 
-// decodePairs decodes the pair of device times of the events gatherEnds found from
-// row from and position begin on, up to the first that does not begin with it.
-func (sc *scanner) decodePairs(from, begin int) {
+// gatherPairs stores the device times, still encoded, of the events gatherEnds
+// found from row from and position begin on, up to the first that has no pair.
+func (sc *scanner) gatherPairs(from, begin int) {
 	base, cols := unsafe.Pointer(&sc.win[0]), sc.cols
 	offset, duration := sc.stats.head.offset, sc.stats.head.duration
 	for k := from; k < sc.k; k++ {
@@ -179,8 +174,7 @@ func (sc *scanner) decodePairs(from, begin int) {
 			return
 		}
 		begin = e
-		cols.start[i], cols.dur[i] = int64(squeeze(x)), int64(squeeze(y))
-		cols.flags[i] = OnDevice
+		cols.start[i], cols.dur[i] = int64(x), int64(y)
 	}
 }
 
@@ -204,7 +198,7 @@ func (sc *scanner) decodeIDs(dense []uint32, from int) {
 // hotMixed decodes events until the batch holds size.
 func (sc *scanner) hotMixed(dense []uint32, size int) {
 	base, p, n := unsafe.Pointer(&sc.win[0]), sc.pos, sc.n
-	cols, k, mode := sc.cols, sc.k, sc.mode
+	cols, k, mode, strict := sc.cols, sc.k, sc.mode, sc.opts.Strict
 	for k < size && p < n {
 		w := load(base, p)
 		if byte(w) != tagEvent {
@@ -248,7 +242,7 @@ func (sc *scanner) hotMixed(dense []uint32, size int) {
 		} else if at < e && !sc.onlyStats(at, e) {
 			break
 		}
-		if at > e {
+		if at > e || strict && !sc.soundStats(at, e) {
 			break
 		}
 		meta := none

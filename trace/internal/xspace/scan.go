@@ -21,7 +21,7 @@ type ScanOptions struct {
 	// stat that an event carries twice the first is taken. At most 250.
 	Want []string
 	// Strict verifies every field of every event and honours fields that stand
-	// behind the stats, at 2 to 4 times the cost. Without it the rest of an event
+	// behind the stats, at 3 times the cost. Without it the rest of an event
 	// is jumped over once its id, times and wanted stats are known, which is the
 	// same for all that protobuf libraries write.
 	Strict bool

@@ -12,8 +12,8 @@ import (
 // planes and some thousands of lines; for large files the bounds grow.
 const (
 	maxPlanes   = 1 << 14
-	maxLines    = 1 << 16
-	maxSections = 1 << 17 // XLine messages, and runs of metadata
+	maxLines    = 1 << 15
+	maxSections = 1 << 16 // XLine messages, and runs of metadata
 	maxName     = 1 << 16 // bytes kept of a plane's, line's or host's name
 	maxTexts    = 1 << 12 // errors, warnings and host names kept, each
 )

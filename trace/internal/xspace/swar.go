@@ -40,6 +40,13 @@ func squeeze(x uint64) uint64 {
 	return x&0x000000000fffffff | x>>4&0x00fffffff0000000
 }
 
+// squeezeEach is squeezeAll one by one.
+func squeezeEach(vals []int64, add int64) {
+	for i, v := range vals {
+		vals[i] = int64(squeeze(uint64(v))) + add
+	}
+}
+
 // A deviceHead is the first bytes of the two device stats, 22 len 08 id tag, in
 // the usual case that both ids have one byte. TPU op events begin with them.
 type deviceHead struct {

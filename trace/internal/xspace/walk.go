@@ -20,6 +20,31 @@ func (sc *scanner) onlyStats(p, e int) bool {
 	return true
 }
 
+// soundStats is onlyStats with a look into each: all of them decode.
+func (sc *scanner) soundStats(p, e int) bool {
+	base := unsafe.Pointer(&sc.win[0])
+	for p < e {
+		w := load(base, p)
+		n, body := uvarint(sc.win[:e], p+1)
+		if byte(w) != tagEvent || body < 0 || n > uint64(e-body) {
+			return false
+		}
+		next := body + int(n)
+		ok := false
+		if w&0x80_ff_80_ff == statID<<19|tagEvent && n >= 4 {
+			_, ok = sc.quickStat(w, p+4, next)
+		}
+		if !ok {
+			_, ok = decodeStat(sc.win[body:next])
+		}
+		if !ok {
+			return false
+		}
+		p = next
+	}
+	return true
+}
+
 // walk gives the stats in [p, e) of the window their roles for row k, up to the
 // last one that is wanted. It reports false when something else than a stat comes
 // before, or a wanted stat does not parse.
@@ -44,7 +69,7 @@ func (sc *scanner) walk(p, e, k int) bool {
 			return sc.unwalk(k)
 		}
 		role, rs, ok := statRole(0), rawStat{}, false
-		if w&0x80_ff_80_ff == statID<<3<<16|tagEvent { // one byte each for length and id
+		if w&0x80_ff_80_ff == statID<<19|tagEvent { // one byte each for length and id
 			if role = sc.stats.small[w>>24&0x7f]; role == 0 {
 				continue
 			}
