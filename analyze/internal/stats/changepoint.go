@@ -10,7 +10,8 @@ import (
 
 const (
 	minSegment   = 3    // points between changes: two may be outliers
-	changeAlpha  = 0.01 // size of each split's permutation test
+	changeAlpha  = 0.03 // size of the test whether a series has any step
+	splitAlpha   = 0.01 // size of each further one
 	changeRounds = 999  // permutations
 )
 
@@ -34,7 +35,7 @@ type ChangePoint struct {
 //     |mean right - mean left|·sqrt(l·r/(l+r)) over seeded intervals of it
 //     (Kovács et al. 2023), so that a bump is seen as well as a step.
 //   - Test: 999 seeded permutations of the segment's values; a split is accepted
-//     at p <= 0.01. That needs no noise model, but exchangeable noise: a drifting
+//     at p <= 0.03 for the series and 0.01 further on. That needs no noise model, but exchangeable noise: a drifting
 //     series is reported as steps.
 //   - Place: with P(k) the posterior of the step's position between its
 //     neighbours for normal noise and a flat prior, the k with the largest
@@ -62,29 +63,29 @@ func ChangePoints(x []float64, seed uint64) []ChangePoint {
 			y[i] = math.Log(v)
 		}
 	}
-	y = clipSpikes(y)
-	s := &splitter{y: y, rng: rand.New(rand.NewPCG(seed, 0x63757375))}
+	y, sd := clipSpikes(y)
+	s := &splitter{y: y, sd: sd, rng: rand.New(rand.NewPCG(seed, 0x63757375))}
 	s.split(0, len(y))
-	slices.Sort(s.cuts)
-	out := make([]ChangePoint, 0, len(s.cuts))
+	slices.SortFunc(s.cuts, func(a, b cut) int { return a.at - b.at })
 	for range 2 { // each place depends on its neighbours
 		for i := range s.cuts {
 			lo, hi := s.bounds(i)
-			s.cuts[i] = lo + place(y[lo:hi]).best
+			s.cuts[i].at = lo + place(y[lo:hi]).best
 		}
 	}
-	for i, k := range s.cuts {
+	out := make([]ChangePoint, 0, len(s.cuts))
+	for i, c := range s.cuts {
 		lo, hi := s.bounds(i)
 		pl := place(y[lo:hi])
-		before, after := median(pick(x, at[lo:k])), median(pick(x, at[k:hi]))
-		c := ChangePoint{
-			Index: at[k], First: at[lo+pl.first], Last: at[lo+pl.last],
-			Before: before, After: after, P: s.p[s.found[i]],
+		before, after := median(pick(x, at[lo:c.at])), median(pick(x, at[c.at:hi]))
+		cp := ChangePoint{
+			Index: at[c.at], First: at[min(lo+pl.first, c.at)], Last: at[max(lo+pl.last, c.at)],
+			Before: before, After: after, P: c.p,
 		}
-		if before > 0 {
-			c.Change = fraction(math.Log(max(after/before, 0)))
+		if before > 0 && after > 0 {
+			cp.Change = fraction(math.Log(after / before))
 		}
-		out = append(out, c)
+		out = append(out, cp)
 	}
 	return out
 }
@@ -100,17 +101,18 @@ func pick(x []float64, at []int) []float64 {
 // clipSpikes pulls points to within 4 SDs of the median of the five points
 // around them (Hampel's filter; at the ends the last five). The SD is that of
 // differences between neighbours, which steps hardly touch.
-func clipSpikes(y []float64) []float64 {
+func clipSpikes(y []float64) (clipped []float64, sd float64) {
 	if len(y) < 2*minSegment {
-		return y
+		return y, 0
 	}
 	diffs := make([]float64, len(y)-1)
 	for i := range diffs {
 		diffs[i] = math.Abs(y[i+1] - y[i])
 	}
-	limit := 4 * madScale * median(diffs) / math.Sqrt2
+	sd = madScale * median(diffs) / math.Sqrt2
+	limit := 4 * sd
 	if limit == 0 {
-		return y
+		return y, 0
 	}
 	out := make([]float64, len(y))
 	for i, v := range y {
@@ -118,25 +120,31 @@ func clipSpikes(y []float64) []float64 {
 		m := median(slices.Clone(y[lo : lo+5]))
 		out[i] = min(max(v, m-limit), m+limit)
 	}
-	return out
+	return out, sd
 }
 
 // splitter is one binary segmentation.
 type splitter struct {
 	y    []float64
+	sd   float64 // of the noise
 	rng  *rand.Rand
-	cuts []int
-	p    map[int]float64 // of the split, by where it was first found
+	cuts []cut
+}
+
+// cut is an accepted split: the right side starts at at.
+type cut struct {
+	at int
+	p  float64
 }
 
 // bounds is the segment around cut i.
 func (s *splitter) bounds(i int) (lo, hi int) {
 	hi = len(s.y)
 	if i > 0 {
-		lo = s.cuts[i-1]
+		lo = s.cuts[i-1].at
 	}
 	if i+1 < len(s.cuts) {
-		hi = s.cuts[i+1]
+		hi = s.cuts[i+1].at
 	}
 	return lo, hi
 }
@@ -146,49 +154,64 @@ func (s *splitter) split(lo, hi int) {
 		return
 	}
 	seg := slices.Clone(s.y[lo:hi])
-	stat, k := cusum(seg)
-	if stat <= 0 {
-		return
+	stat, k := cusum(seg, s.sd)
+	if k == 0 {
+		return // all equal
+	}
+	alpha := splitAlpha
+	if hi-lo == len(s.y) {
+		alpha = changeAlpha
 	}
 	hits := 0
-	for round := range changeRounds {
+	for range changeRounds {
 		s.rng.Shuffle(len(seg), func(i, j int) { seg[i], seg[j] = seg[j], seg[i] })
-		if other, _ := cusum(seg); other >= stat {
+		if other, _ := cusum(seg, s.sd); other >= stat {
 			hits++
 		}
 		// No later round can make it significant.
-		if float64(1+hits) > changeAlpha*(1+changeRounds) {
-			_ = round
+		if float64(1+hits) > alpha*(1+changeRounds) {
 			return
 		}
 	}
-	s.cuts = append(s.cuts, lo+k)
+	s.cuts = append(s.cuts, cut{at: lo + k, p: float64(1+hits) / (1 + changeRounds)})
 	s.split(lo, lo+k)
 	s.split(lo+k, hi)
 }
 
-// cusum is the largest statistic over the seeded intervals of seg and where.
-func cusum(seg []float64) (best float64, at int) {
+// cusum is the largest statistic over the seeded intervals of seg, and where; 0
+// if there is no difference. Short intervals are many: they are held back by
+// sd·sqrt(2·log(e·n/length)), so that they cost a plain step no power (Frick,
+// Munk & Sieling 2014).
+func cusum(seg []float64, sd float64) (best float64, at int) {
 	n := len(seg)
 	sums := make([]float64, n+1)
 	for i, v := range seg {
 		sums[i+1] = sums[i] + v
 	}
+	best = math.Inf(-1)
 	for length := n; length >= 2*minSegment; length /= 2 {
 		shift := max(length/4, 1)
+		penalty := sd * math.Sqrt(2*(1+math.Log(float64(n)/float64(length))))
 		for from := 0; ; from += shift {
 			from = min(from, n-length)
-			to := from + length
-			for k := from + minSegment; k <= to-minSegment; k++ {
-				l, r := float64(k-from), float64(to-k)
-				gap := (sums[to]-sums[k])/r - (sums[k]-sums[from])/l
-				if t := math.Abs(gap) * math.Sqrt(l*r/(l+r)); t > best*(1+1e-12) {
-					best, at = t, k
-				}
+			if t, k := cusumIn(sums, from, from+length); k > 0 && t-penalty > best {
+				best, at = t-penalty, k
 			}
 			if from == n-length {
 				break
 			}
+		}
+	}
+	return best, at
+}
+
+// cusumIn is the largest CUSUM of one interval, given the running sums.
+func cusumIn(sums []float64, from, to int) (best float64, at int) {
+	for k := from + minSegment; k <= to-minSegment; k++ {
+		l, r := float64(k-from), float64(to-k)
+		gap := (sums[to]-sums[k])/r - (sums[k]-sums[from])/l
+		if t := math.Abs(gap) * math.Sqrt(l*r/(l+r)); t > best {
+			best, at = t, k
 		}
 	}
 	return best, at
@@ -204,44 +227,29 @@ type placement struct {
 // size: P(k) ∝ exp(D²/2v)·sqrt(v), v the variance of the difference D of means.
 func place(seg []float64) placement {
 	n := len(seg)
+	mean, sd := meanSD(seg)
 	sums := make([]float64, n+1)
-	total := 0.0
 	for i, v := range seg {
-		sums[i+1] = sums[i] + v
-		total += v * v
+		sums[i+1] = sums[i] + v - mean
 	}
-	best, bestSS := n/2, math.Inf(1)
 	gap := func(k int) (d, w float64) {
 		l, r := float64(k), float64(n-k)
 		return (sums[n]-sums[k])/r - sums[k]/l, 1/l + 1/r
 	}
-	ss := func(k int) float64 {
-		s := 0.0
-		left, right := sums[k]/float64(k), (sums[n]-sums[k])/float64(n-k)
-		for i, v := range seg {
-			m := left
-			if i >= k {
-				m = right
-			}
-			s += (v - m) * (v - m)
-		}
-		return s
-	}
-	_ = total
 	lo, hi := minSegment, n-minSegment
+	best, explained := lo, 0.0
 	for k := lo; k <= hi; k++ {
-		d, w := gap(k)
-		if score := -d * d / w; score < bestSS {
-			best, bestSS = k, score
+		if d, w := gap(k); d*d/w > explained {
+			best, explained = k, d*d/w
 		}
 	}
-	variance := max(ss(best)/float64(n-2), resolution*resolution)
+	// What the split leaves of the sum of squares.
+	variance := max((sd*sd*float64(n-1)-explained)/float64(n-2), resolution*resolution)
 	post := make([]float64, n+1)
 	sum := 0.0
-	dBest, wBest := gap(best)
 	for k := lo; k <= hi; k++ {
 		d, w := gap(k)
-		post[k] = math.Exp((d*d/w-dBest*dBest/wBest)/(2*variance)) * math.Sqrt(w)
+		post[k] = math.Exp((d*d/w-explained)/(2*variance)) * math.Sqrt(w)
 		sum += post[k]
 	}
 	window := func(k int) float64 {

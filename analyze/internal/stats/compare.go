@@ -42,7 +42,7 @@ type Row struct {
 	Raw, Effect float64
 	// Lo and Hi bound Effect at confidence 1-Alpha; both equal Effect if DF is 0.
 	Lo, Hi float64
-	// GateLo and GateHi bound it at 1-Alpha/5 (99 %), for gates.
+	// GateLo and GateHi bound it at 1-Alpha/10 (99.5 %), for gates.
 	GateLo, GateHi float64
 	// SE is the standard error of log(1+Effect), DF its degrees of freedom. DF 0
 	// means that nothing is known of the noise: no test, P = 1.
@@ -52,6 +52,10 @@ type Row struct {
 	P, Q, PEquiv float64
 	// Level is what Q is held against; Margin the practical margin applied.
 	Level, Margin float64
+	// Relative says that the row stands out against the others, but only because
+	// most of them changed: it has no change of its own beyond noise. It is
+	// Inconclusive then, whatever Q.
+	Relative bool
 	// Alone says that the layer is noisier than its neighbours allow, so that
 	// only its own variance counts.
 	Alone bool
@@ -107,7 +111,7 @@ func Compare(step *Pair, rows []Pair, opt Options) Comparison {
 	}
 	spread, table := diffSpread(fits), tTable{}
 	for i := range fits {
-		fits[i].moderate(pr, i)
+		fits[i].moderate(pr, i, maxPriorShare)
 		fits[i].useSpread(spread)
 		c.Rows[i] = opt.row(fits[i], rows[i], logs[i], table)
 	}
@@ -130,6 +134,7 @@ func Compare(step *Pair, rows []Pair, opt Options) Comparison {
 	}
 	if known && opt.Drift == nil {
 		c.Common = &steps[len(steps)-1]
+		opt.settle(c.Rows, *c.Common, table)
 	}
 	return c
 }

@@ -34,13 +34,13 @@ func MeanDeltas(base, new []int64, baseSteps, newSteps int64) (rows []Delta, tot
 	if baseSteps <= 0 || newSteps <= 0 {
 		return nil, Delta{}, fmt.Errorf("stats: means over %d and %d steps, want at least 1", baseSteps, newSteps)
 	}
-	den := new128(baseSteps, newSteps)
+	den := product(baseSteps, newSteps)
 	numer := make([]*big.Int, len(base))
-	sumBase := new128(0, 0)
+	var sumBase big.Int
 	for i := range base {
-		numer[i] = new128(new[i], baseSteps)
-		numer[i].Sub(numer[i], new128(base[i], newSteps))
-		sumBase.Add(sumBase, big.NewInt(base[i]))
+		numer[i] = product(new[i], baseSteps)
+		numer[i].Sub(numer[i], product(base[i], newSteps))
+		sumBase.Add(&sumBase, big.NewInt(base[i]))
 	}
 	deltas := apportion(numer, den)
 	rows = make([]Delta, len(base))
@@ -51,16 +51,16 @@ func MeanDeltas(base, new []int64, baseSteps, newSteps int64) (rows []Delta, tot
 		rows[i].Delta = d.Int64()
 		rows[i].Base, rows[i].New = floorDiv(base[i], baseSteps), floorDiv(new[i], newSteps)
 	}
-	placeMeans(rows, base, new, baseSteps, newSteps, halfUp(sumBase, big.NewInt(baseSteps)))
-	sum := [3]*big.Int{new128(0, 0), new128(0, 0), new128(0, 0)}
+	placeMeans(rows, base, new, baseSteps, newSteps, halfUp(&sumBase, big.NewInt(baseSteps)))
+	var sum [3]big.Int
 	for _, r := range rows {
-		sum[0].Add(sum[0], big.NewInt(r.Base))
-		sum[1].Add(sum[1], big.NewInt(r.New))
-		sum[2].Add(sum[2], big.NewInt(r.Delta))
+		sum[0].Add(&sum[0], big.NewInt(r.Base))
+		sum[1].Add(&sum[1], big.NewInt(r.New))
+		sum[2].Add(&sum[2], big.NewInt(r.Delta))
 	}
-	for _, s := range sum {
-		if !s.IsInt64() {
-			return nil, Delta{}, fmt.Errorf("stats: total mean %v exceeds int64", s)
+	for i := range sum {
+		if !sum[i].IsInt64() {
+			return nil, Delta{}, fmt.Errorf("stats: total mean %v exceeds int64", &sum[i])
 		}
 	}
 	return rows, Delta{Base: sum[0].Int64(), New: sum[1].Int64(), Delta: sum[2].Int64()}, nil
@@ -71,7 +71,7 @@ func MeanDeltas(base, new []int64, baseSteps, newSteps int64) (rows []Delta, tot
 // raised, largest base remainders first, as bring the bases' sum to want.
 func placeMeans(rows []Delta, base, new []int64, baseSteps, newSteps int64, want *big.Int) {
 	var free []int
-	sum := new128(0, 0)
+	var sum big.Int
 	for i := range rows {
 		r := &rows[i]
 		switch r.Delta - (r.New - r.Base) {
@@ -84,7 +84,7 @@ func placeMeans(rows []Delta, base, new []int64, baseSteps, newSteps int64, want
 				free = append(free, i)
 			}
 		}
-		sum.Add(sum, big.NewInt(r.Base))
+		sum.Add(&sum, big.NewInt(r.Base))
 	}
 	slices.SortStableFunc(free, func(a, b int) int {
 		ra, rb := base[a]-rows[a].Base*baseSteps, base[b]-rows[b].Base*baseSteps
@@ -96,7 +96,7 @@ func placeMeans(rows []Delta, base, new []int64, baseSteps, newSteps int64, want
 		}
 		return 0
 	})
-	missing := want.Sub(want, sum)
+	missing := want.Sub(want, &sum)
 	for i := 0; i < len(free) && missing.Cmp(big.NewInt(int64(i))) > 0; i++ {
 		rows[free[i]].Base++
 		rows[free[i]].New++
@@ -108,7 +108,7 @@ func placeMeans(rows []Delta, base, new []int64, baseSteps, newSteps int64, want
 func apportion(numer []*big.Int, den *big.Int) []*big.Int {
 	out := make([]*big.Int, len(numer))
 	rest := make([]*big.Int, len(numer))
-	sum, floors := new128(0, 0), new128(0, 0)
+	sum, floors := new(big.Int), new(big.Int)
 	order := make([]int, len(numer))
 	for i, n := range numer {
 		out[i], rest[i] = new(big.Int), new(big.Int)
@@ -133,8 +133,8 @@ func halfUp(n, d *big.Int) *big.Int {
 	return q.Div(q, new(big.Int).Lsh(d, 1))
 }
 
-// new128 is the product of two int64.
-func new128(a, b int64) *big.Int {
+// product is the product of two int64.
+func product(a, b int64) *big.Int {
 	return new(big.Int).Mul(big.NewInt(a), big.NewInt(b))
 }
 

@@ -40,7 +40,7 @@ func Calibrate(step []float64, rows [][]float64) Noise {
 	}
 	pr := fitPrior(fits)
 	for i := range fits {
-		fits[i].moderate(pr, i)
+		fits[i].moderate(pr, i, maxPriorShare)
 		n.Rows[i] = math.Sqrt(fits[i].variance)
 	}
 	n.Step = math.Sqrt(oneSample(logsOf1(step)).variance)

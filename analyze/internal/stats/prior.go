@@ -87,30 +87,39 @@ type prior struct {
 
 // fitPrior estimates it by the moments of log s² (Smyth 2004, section 6.2),
 // leaving out rows whose variance it would call impossible (the idea of
-// Phipson et al. 2016), and repeats until the set is stable.
+// Phipson et al. 2016), and repeats until the set is stable. The first set is
+// held against the median variance, with as many degrees as a row has: the
+// moments of six rows bend to one outlier and would excuse it.
 func fitPrior(fits []fit) prior {
 	pr := prior{alone: make([]bool, len(fits))}
+	var vars []float64
+	sumDF := 0.0
+	for _, f := range fits {
+		if f.df > 0 {
+			vars = append(vars, f.variance)
+			sumDF += f.df
+		}
+	}
+	if len(vars) < 3 {
+		return pr
+	}
+	rows := float64(len(vars))
+	variance, df := median(vars), sumDF/rows
 	for range 10 {
-		variance, df := moments(fits, pr.alone)
-		if df == 0 {
-			return pr
-		}
-		pr.variance, pr.df = variance, df
-		rows := 0
-		for _, f := range fits {
-			if f.df > 0 {
-				rows++
-			}
-		}
 		changed := false
 		for i, f := range fits {
-			out := f.df > 0 && fTail(f.variance/variance, f.df, df) < 0.1/float64(rows)
+			out := f.df > 0 && fTail(f.variance/variance, f.df, df) < 0.1/rows
 			changed = changed || out != pr.alone[i]
 			pr.alone[i] = out
 		}
-		if !changed {
+		if pr.df > 0 && !changed {
 			break
 		}
+		variance, df = moments(fits, pr.alone)
+		if df == 0 {
+			break
+		}
+		pr.variance, pr.df = variance, df
 	}
 	return pr
 }
@@ -152,8 +161,9 @@ func moments(fits []fit, leave []bool) (variance, df float64) {
 const maxPriorShare = 2
 
 // moderate replaces the row's variance by the larger of its own and the
-// posterior mean, and adds the prior's degrees of freedom within maxPriorShare.
-func (f *fit) moderate(pr prior, row int) {
+// posterior mean, and adds the prior's degrees of freedom, at most share times
+// its own.
+func (f *fit) moderate(pr prior, row int, share float64) {
 	if pr.df == 0 || f.df == 0 {
 		return
 	}
@@ -163,7 +173,7 @@ func (f *fit) moderate(pr prior, row int) {
 	}
 	posterior := (pr.df*pr.variance + f.df*f.variance) / (pr.df + f.df)
 	f.variance = max(f.variance, posterior)
-	f.df += min(pr.df, maxPriorShare*f.df)
+	f.df += min(pr.df, share*f.df)
 }
 
 // spread is what the rows' differences say of the noise when a side has one run
@@ -172,11 +182,13 @@ type spread struct {
 	sd, df float64
 }
 
-// maxSpreadDF bounds the trust in it, since rows differ in noise.
-const maxSpreadDF = 4
+// The degrees of freedom of a spread: a fifth of the rows' within bounds. The
+// median's efficiency would allow 0.37 of them, if rows didn't differ in noise;
+// with fewer than two no factor of two in six layers would ever be seen.
+const minSpreadDF, maxSpreadDF = 2, 4
 
 // diffSpread takes 1.4826 × the median |d|: half of the rows may have changed
-// at most. The median's efficiency of 37 % sets the degrees of freedom.
+// at most.
 func diffSpread(fits []fit) spread {
 	var d []float64
 	for _, f := range fits {
@@ -187,8 +199,8 @@ func diffSpread(fits []fit) spread {
 	if len(d) < 3 {
 		return spread{}
 	}
-	df := math.Floor(0.37 * float64(len(d)-1))
-	return spread{sd: madScale * median(d), df: min(max(df, 1), maxSpreadDF)}
+	df := min(max(float64(len(d)-1)/5, minSpreadDF), maxSpreadDF)
+	return spread{sd: madScale * median(d), df: df}
 }
 
 // useSpread widens a row that has a single run on a side.

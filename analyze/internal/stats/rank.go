@@ -183,8 +183,8 @@ func exactTiedP(u float64, groups []int, n1, n2 int) float64 {
 		for range t {
 			for k := min(seen, n2-1); k >= 0; k-- {
 				from, to := ways[k], ways[k+1][rank2:]
-				// Sums of k doubled ranks among those seen: 2·seen·k at most.
-				for s := range min(2*k*(seen+1)+1, len(to)) {
+				// Sums of k doubled ranks: 2·total·k at most.
+				for s := range min(2*k*total+1, len(to)) {
 					to[s] += from[s]
 				}
 			}

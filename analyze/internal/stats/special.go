@@ -53,7 +53,7 @@ func tQuantile(tail, df float64) float64 {
 	lgA, _ := math.Lgamma((df + 1) / 2)
 	lgB, _ := math.Lgamma(df / 2)
 	norm := math.Exp(lgA-lgB) / math.Sqrt(df*math.Pi)
-	for range 60 {
+	for range 200 {
 		f := tTail(x, df)
 		density := norm * math.Pow(1+x*x/df, -(df+1)/2)
 		if f <= 0 || density <= 0 {

@@ -56,7 +56,7 @@ func BH(p []float64) []float64 {
 	least := 1.0
 	for rank := m; rank >= 1; rank-- {
 		i := order[rank-1]
-		least = min(least, clean[i]*float64(m)/float64(rank))
+		least = min(least, clean[i]*(float64(m)/float64(rank)))
 		q[i] = least
 	}
 	return q
