@@ -70,6 +70,10 @@ func (s *study) judgeSteps() {
 			}
 		}
 	}
+	if n := s.shapes(); n > 1 {
+		s.find("mixed-shapes", trace.Info, int64(n), "medians over all steps mix them; comparisons keep them apart",
+			"the steps ran %d different sets of programs or shapes", n)
+	}
 	if outliers > 0 {
 		s.find("disturbed-steps", trace.Info, int64(outliers), "they are kept in the samples: compare medians, not means",
 			"%d of %d steps took much longer or shorter than the median step", outliers, used)
@@ -80,21 +84,42 @@ func (s *study) judgeSteps() {
 	}
 }
 
-// layerCV returns the median over layers of the variation between steps.
+// shapes counts the kinds of steps among those that count.
+func (s *study) shapes() int {
+	kinds := make(map[string]bool)
+	for k := range s.out.Steps {
+		if st := &s.out.Steps[k]; !st.Excluded {
+			kinds[st.Signature] = true
+		}
+	}
+	return len(kinds)
+}
+
+// layerCV returns the median over layers of the variation between steps that ran
+// the same programs: steps of another shape are no disturbance.
 func (s *study) layerCV() (float64, bool) {
+	groups := make(map[string][]int)
+	for k := range s.out.Steps {
+		if st := &s.out.Steps[k]; !st.Excluded {
+			groups[st.Signature] = append(groups[st.Signature], k)
+		}
+	}
 	var cvs []float64
-	for i := range s.out.Layers.Rows {
-		r := &s.out.Layers.Rows[i]
-		if r.Index < 0 || r.Samples.N < 5 {
+	for _, steps := range groups {
+		if len(steps) < 5 {
 			continue
 		}
-		var x []float64
-		for k, v := range r.PerStep {
-			if !s.out.Steps[k].Excluded {
-				x = append(x, float64(v))
+		for i := range s.out.Layers.Rows {
+			r := &s.out.Layers.Rows[i]
+			if r.Index < 0 {
+				continue
 			}
+			x := make([]float64, len(steps))
+			for n, k := range steps {
+				x[n] = float64(r.PerStep[k])
+			}
+			cvs = append(cvs, variation(x))
 		}
-		cvs = append(cvs, variation(x))
 	}
 	return medianOf(cvs), len(cvs) > 0
 }
