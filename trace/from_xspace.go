@@ -216,6 +216,10 @@ func (x *xspaceReader) join() {
 
 // report turns the problems of the file into findings.
 func (x *xspaceReader) report() {
+	if why := x.t.Metadata[syntheticKey]; why != "" {
+		x.t.find(Finding{Code: "synthetic", Severity: Warning, Message: "synthetic devices: " + why,
+			Hint: "the times are real, the device is not; the recording without compatibility names it"})
+	}
 	for _, e := range x.sp.Errors {
 		x.t.find(Finding{Code: "profiler-error", Severity: Warning, Message: "the profiler reported: " + e, Hint: "the capture may be incomplete"})
 	}

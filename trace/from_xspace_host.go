@@ -34,6 +34,9 @@ func (x *xspaceReader) hostPlane(pl *xspace.Plane) error {
 	if err := pl.Load(); err != nil {
 		return err
 	}
+	if err := x.allocations(pl); err != nil {
+		return err
+	}
 	first, n := x.addOps(pl, func(i uint32) Op {
 		name, display := pl.EventName(i)
 		return Op{Name: firstOf(display, name), Program: -1}

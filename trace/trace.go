@@ -25,6 +25,7 @@ type Trace struct {
 	Executions []Execution // program executions by device, then start
 	Steps      []Step      // step marks of the capture, by start
 	Compiles   []Compile   // compilations seen on host threads, by start
+	Allocs     []Alloc     // events of memory allocators, in the order of the file
 
 	Inputs   []Input
 	Findings []Finding

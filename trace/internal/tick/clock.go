@@ -94,6 +94,14 @@ func (s *Scale) First() Pair {
 	return s.pairs[0]
 }
 
+// Last returns the last pair.
+func (s *Scale) Last() Pair {
+	if len(s.pairs) == 0 {
+		return Pair{}
+	}
+	return s.pairs[len(s.pairs)-1]
+}
+
 // Picoseconds places ticks on the scale. Ticks before the first pair are 0 ps;
 // those after the last pair go on at the last rate.
 func (s *Scale) Picoseconds(ticks uint64) int64 {
