@@ -5,6 +5,8 @@ package xspace_test
 import (
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -159,6 +161,9 @@ func BenchmarkScan(b *testing.B) {
 	decode := fastest(func() { scanAll(b, bf, xspace.ScanOptions{DeviceClock: true}) })
 	event := fastest(func() { scanAll(b, bf, xspace.ScanOptions{}) })
 	strict := fastest(func() { scanAll(b, bf, xspace.ScanOptions{DeviceClock: true, Strict: true}) })
+	want := fastest(func() {
+		scanAll(b, bf, xspace.ScanOptions{Want: []string{"hlo_op", "device_duration_ps", "DVFS group"}})
+	})
 	count := fastest(func() { countAll(b, bf) })
 	allocs := testing.AllocsPerRun(2, func() { opTable(b, bf, 1) })
 	library := fastest(func() {
@@ -175,7 +180,7 @@ func BenchmarkScan(b *testing.B) {
 	b.SetBytes(bf.truth.Bytes)
 	for name, v := range map[string]float64{
 		"x-copy": gbs(one) / gbs(copying), "x-proto": float64(library) / float64(one), "x-cores": float64(one) / float64(two),
-		"ns/event": per(one), "ns/event-decode": per(decode), "ns/event-eventclock": per(event), "ns/event-strict": per(strict),
+		"ns/event": per(one), "ns/event-decode": per(decode), "ns/event-eventclock": per(event), "ns/event-strict": per(strict), "ns/event-want": per(want),
 		"ns/event-count": per(count), "GB/s-copy": gbs(copying), "GB/s-one": gbs(one), "GB/s-two": gbs(two),
 		"allocs/event": allocs / float64(bf.truth.Events), "B/event": float64(bf.truth.Bytes) / float64(bf.truth.Events),
 	} {
@@ -203,4 +208,41 @@ func eachLine(b *testing.B, bf benchFile, fn func(*xspace.Line) error) {
 			}
 		}
 	}
+}
+
+// BenchmarkLarge reads a capture of LAYERSCOPE_BENCH_GB (5) gigabytes the same way
+// and reports the process's peak memory: at most 64 MB and the metadata, whatever
+// the size. It needs that much disk, so it only runs when the variable is set.
+func BenchmarkLarge(b *testing.B) {
+	gb, err := strconv.ParseFloat(os.Getenv("LAYERSCOPE_BENCH_GB"), 64)
+	if err != nil {
+		b.Skip("LAYERSCOPE_BENCH_GB is not set to a size in GB")
+	}
+	f, err := os.Create(filepath.Join(b.TempDir(), "large.xplane.pb"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	truth, err := xspacegen.Write(f, xspacegen.Config{Seed: 1, Bytes: int64(gb * 1e9)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	bf := benchFile{f: f, truth: truth}
+	for b.Loop() {
+		if self, events := opTable(b, bf, 2); self != truth.SelfPs || events != truth.Events {
+			b.Fatalf("self %d, events %d; truth %+v", self, events, truth)
+		}
+	}
+	b.SetBytes(truth.Bytes)
+	b.ReportMetric(float64(truth.Events)/1e6, "M-events")
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Skip("no /proc to read the peak memory from")
+	}
+	_, peak, _ := strings.Cut(string(status), "VmHWM:")
+	kb, err := strconv.ParseFloat(strings.Fields(peak)[0], 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(kb/1024, "MB-peak")
 }

@@ -140,13 +140,21 @@ func (sc *scanner) take(role statRole, rs rawStat, k int, pair *devicePair) (fil
 	bits := rs.bits
 	switch rs.kind {
 	case Ref:
-		bits = uint64(sc.pl.statIndex(int64(bits), sc.sec.part))
+		bits = sc.refIndex(bits)
 	case String, Bytes:
 		bits = uint64(sc.offsetOf(rs.raw))<<32 | uint64(len(rs.raw))
 		sc.held = true
 	}
 	col.Kind[k], col.Bits[k] = rs.kind, bits
 	return filled + 1
+}
+
+// refIndex returns the plane's index of the stat metadata with that id.
+func (sc *scanner) refIndex(id uint64) uint64 {
+	if id < uint64(len(sc.refs)) {
+		return uint64(sc.refs[id] - 1)
+	}
+	return uint64(sc.pl.statIndex(int64(id), sc.sec.part))
 }
 
 // An Event is one XEvent whole, as [Line.Events] reads and [LineWriter.Event]

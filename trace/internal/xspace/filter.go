@@ -59,6 +59,10 @@ func (sc *scanner) prepare() {
 	}
 	sf := &sc.stats
 	*sf = statFilter{}
+	sc.refs = sc.pl.stats.dense
+	if ov := sc.pl.overlay; ov != nil && ov[sc.sec.part].stats != nil {
+		sc.refs = nil
+	}
 	if sc.pl.overlay != nil {
 		clear(sc.seen)
 	}

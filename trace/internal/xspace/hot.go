@@ -14,14 +14,14 @@ import (
 // with loads of eight bytes and no branch on the length of a varint. Anything
 // else it leaves, unconsumed, to scanner.odd.
 //
-// Bounds: an event is decoded only if its end e, computed from its length, is at
-// most sc.n, and the window has padding (64) bytes behind sc.n. Between the
-// event's first byte and the farthest load lie at most: 3 (tag, length) + 4 (tag,
-// id of at most 3 bytes) + 9 (tag, offset of at most 8) + 9 (tag, duration) =
-// 25 bytes, and a load takes 8; a stat is looked at only if it starts before e,
-// and its farthest load starts 6 bytes behind that. So no load ends behind
-// sc.n + 40, whatever the bytes say. That the fields read do end at or before e
-// is checked before anything is stored.
+// Bounds: a field is looked at only in an event that ends, by its length, at or
+// before sc.n, and the window has padding (64) bytes behind sc.n. From the event's
+// first byte p on, the offset's tag is at p+6 at most (length of one byte, id of
+// three), the duration's nine bytes behind that, the first stat nine more, at p+24,
+// the second, whose length nibble says so, 17 more, at p+41; its value is loaded
+// from there + 5, eight bytes: p+54, whatever the bytes say. (With a length of two
+// bytes no stat is looked at before it is known to begin inside the event.) That
+// what was decoded ends inside the event is checked before it counts.
 
 // hot decodes events from pos on into the batch until the batch is full, the
 // window holds no further whole event, or one is unusual.
@@ -195,8 +195,9 @@ func (sc *scanner) decodeIDs(dense []uint32, from int) {
 	}
 }
 
-// hotMixed decodes events until the batch holds size.
+// hotMixed decodes events of all usual shapes until the batch holds size.
 func (sc *scanner) hotMixed(dense []uint32, size int) {
+	from := sc.k
 	base, p, n := unsafe.Pointer(&sc.win[0]), sc.pos, sc.n
 	cols, k, mode, strict := sc.cols, sc.k, sc.mode, sc.opts.Strict
 	for k < size && p < n {
@@ -220,8 +221,8 @@ func (sc *scanner) hotMixed(dense []uint32, size int) {
 		}
 		m := through(t)
 		at := body + width(m)
-		w = w & m >> 8
-		id := w&0x7f | w>>1&0x3f80 | w>>2&0x1fc000
+		i := k & (maxBatch - 1)
+		cols.meta[i], cols.flags[i] = uint32(w&m>>8), 0
 		x := load(base, at+1)
 		t = stops(x)
 		if load1(base, at) != eventOffset<<3 || t == 0 {
@@ -245,15 +246,6 @@ func (sc *scanner) hotMixed(dense []uint32, size int) {
 		if at > e || strict && !sc.soundStats(at, e) {
 			break
 		}
-		meta := none
-		if id < uint64(len(dense)) {
-			meta = atomic.LoadUint32(&dense[id]) - 1
-		}
-		if meta == none {
-			meta = sc.index(int64(id))
-		}
-		i := k & (maxBatch - 1)
-		cols.meta[i], cols.flags[i] = meta, 0
 		cols.start[i], cols.dur[i] = int64(squeeze(x))+sc.ts, int64(squeeze(y))
 		if mode != modePlain && at < e && !sc.walk(at, e, k) {
 			break
@@ -262,6 +254,7 @@ func (sc *scanner) hotMixed(dense []uint32, size int) {
 		p = e
 	}
 	sc.pos, sc.k = p, k
+	sc.decodeIDs(dense, from)
 }
 
 // dense returns the table the hot loop may look metadata ids up in: none where

@@ -4,6 +4,8 @@ package xspace
 
 import (
 	"bytes"
+	"fmt"
+	"math"
 	"math/rand/v2"
 )
 
@@ -25,6 +27,9 @@ type statRef struct {
 func (pl *Plane) load() error {
 	var bufs []metaBuf
 	for _, r := range pl.runs {
+		if r.end-r.off > min(math.MaxInt, 1<<locShift) {
+			return fmt.Errorf("offset 0x%x: %d bytes of metadata: more than an address space", r.off, r.end-r.off)
+		}
 		b := make([]byte, r.end-r.off)
 		if err := readFull(pl.sp.r, b, r.off); err != nil {
 			return err

@@ -43,6 +43,7 @@ type scanner struct {
 
 	mode    scanMode
 	stats   statFilter
+	refs    []uint32         // stat id -> index+1, where ids mean the same in all parts
 	seen    map[int64]uint32 // metadata index of ids that are not dense
 	probs   problemSet
 	stopped bool // yield returned false
@@ -122,7 +123,7 @@ func (sc *scanner) release() {
 	sc.ln, sc.pl, sc.opts, sc.record = nil, nil, nil, nil
 	clear(sc.event.Stats)
 	sc.b.win, sc.b.pl = nil, nil
-	sc.stats.other = nil
+	sc.stats.other, sc.refs = nil, nil
 	sc.probs = problemSet{}
 	clear(sc.seen)
 	if len(sc.win) > 4<<20 {

@@ -20,30 +20,29 @@ func (sc *scanner) onlyStats(p, e int) bool {
 	return true
 }
 
-// soundStats is onlyStats with a look into each: all of them decode.
+// soundStats reports whether the window holds nothing but stats of the usual
+// shape in [p, e): one-byte length and id, one value, nothing else.
 func (sc *scanner) soundStats(p, e int) bool {
 	base := unsafe.Pointer(&sc.win[0])
 	for p < e {
 		w := load(base, p)
-		n, body := uvarint(sc.win[:e], p+1)
-		if byte(w) != tagEvent || body < 0 || n > uint64(e-body) {
+		next := p + 2 + int(w>>8&0xff)
+		if w&quickMask != quickHead || next > e || next < p+6 {
 			return false
 		}
-		next := body + int(n)
-		ok := false
-		if w&0x80_ff_80_ff == statID<<19|tagEvent && n >= 4 {
-			_, ok = sc.quickStat(w, p+4, next)
-		}
-		if !ok {
-			_, ok = decodeStat(sc.win[body:next])
-		}
-		if !ok {
+		if _, ok := sc.quickStat(w, p+4, next); !ok {
 			return false
 		}
 		p = next
 	}
 	return true
 }
+
+// quickHead is how stats begin, up to the id, whose length and id have one byte.
+const (
+	quickMask = 0x80_ff_80_ff
+	quickHead = statID<<3<<16 | tagEvent
+)
 
 // walk gives the stats in [p, e) of the window their roles for row k, up to the
 // last one that is wanted. It reports false when something else than a stat comes
@@ -69,8 +68,14 @@ func (sc *scanner) walk(p, e, k int) bool {
 			return sc.unwalk(k)
 		}
 		role, rs, ok := statRole(0), rawStat{}, false
-		if w&0x80_ff_80_ff == statID<<19|tagEvent { // one byte each for length and id
+		if w&quickMask == quickHead {
 			if role = sc.stats.small[w>>24&0x7f]; role == 0 {
+				continue
+			}
+			if n := sc.quickColumn(role, w, body+2, p, k); n >= 0 {
+				if found += n; found == sc.stats.roles {
+					break
+				}
 				continue
 			}
 			rs, ok = sc.quickStat(w, body+2, p)
@@ -91,6 +96,31 @@ func (sc *scanner) walk(p, e, k int) bool {
 	return true
 }
 
+// quickColumn is quickStat and take at once for the most frequent case, an integer
+// or reference that is wanted as a column only; else it returns -1.
+func (sc *scanner) quickColumn(role statRole, w uint64, p, e, k int) (filled int) {
+	tag := byte(w >> 32)
+	if role > roleColumn || tag != statUint<<3 && tag != statInt<<3 && tag != statRefTo<<3 {
+		return -1
+	}
+	v := load(unsafe.Pointer(&sc.win[0]), p+1)
+	t := stops(v)
+	m := through(t)
+	if t == 0 || p+1+width(m) != e {
+		return -1
+	}
+	col := &sc.vals[role-1]
+	if col.Kind[k] != NoValue {
+		return 0
+	}
+	bits, kind := squeeze(v&m), Kind(tag>>3-1)
+	if kind == Ref {
+		bits = sc.refIndex(bits)
+	}
+	col.Kind[k], col.Bits[k] = kind, bits
+	return 1
+}
+
 // quickStat decodes the value of a stat whose first eight bytes are w, whose value
 // has its tag at p and ends at e, if it is of the usual shape.
 func (sc *scanner) quickStat(w uint64, p, e int) (rs rawStat, ok bool) {
@@ -102,6 +132,9 @@ func (sc *scanner) quickStat(w uint64, p, e int) (rs rawStat, ok bool) {
 		m := through(t)
 		rs.kind, rs.bits = Kind(tag>>3-1), squeeze(v&m)
 		return rs, t != 0 && p+1+width(m) == e
+	case statDouble<<3 | wireI64:
+		rs.kind, rs.bits = Double, load(base, p+1)
+		return rs, p+9 == e
 	case statString<<3 | wireBytes, statBytes<<3 | wireBytes:
 		n := int(w >> 40 & 0xff)
 		if n >= 0x80 || p+2+n != e {
