@@ -143,7 +143,7 @@ func newProgram(layers int, seed uint64) *program {
 	for l := range layers {
 		for i, part := range layerParts {
 			m := opMeta{fmt.Sprintf("%s.%d", part.op, l*len(layerParts)+i), fmt.Sprintf("jit(score)/while/body/layer_%d/%s", l, part.scope),
-				part.category, uint64(rng.IntN(1 << 34)), uint64(rng.IntN(1 << 26))}
+				part.category, rng.Uint64N(1 << 34), rng.Uint64N(1 << 26)}
 			if part.inner == 0 {
 				leaf(loop, m)
 				if part.category == "copy-start" {
