@@ -90,7 +90,7 @@ func TestCalibrationNeeded(t *testing.T) {
 // noise placed within one commit in 95 %, flat series alarming in at most 5 %.
 func TestCalibrationHistory(t *testing.T) {
 	n, tables := sized(300, 2000)
-	history := func(at int) tally {
+	history := func(at, n int) tally {
 		return trials(n, func(seed uint64) tally {
 			rng := rand.New(rand.NewPCG(seed, uint64(100+at)))
 			x := make([]float64, 40)
@@ -116,7 +116,7 @@ func TestCalibrationHistory(t *testing.T) {
 			return k
 		})
 	}
-	flat := history(0)
+	flat := history(0, n)
 	t.Logf("flat: alarm %s, trailing gate %s", pct(flat["alarm"], n), pct(flat["gate"], n))
 	atMost(t, "flat series alarm", flat["alarm"], n, 0.05)
 	positions := []int{20}
@@ -125,7 +125,11 @@ func TestCalibrationHistory(t *testing.T) {
 	}
 	t.Logf("| step at | seen | placed within 1 | in [First, Last] | another | trailing gate |")
 	for _, at := range positions {
-		a := history(at)
+		n := n
+		if at != 20 {
+			n /= 4
+		}
+		a := history(at, n)
 		t.Logf("| %d | %.1f | %s | %.1f | %.1f | %.1f |", at, share(a["alarm"], n), pct(a["placed"], n),
 			share(a["covered"], n), share(a["extra"], n), share(a["gate"], n))
 		if at == 20 {
@@ -137,7 +141,7 @@ func TestCalibrationHistory(t *testing.T) {
 // TestCalibrationBootstrap prints the coverage that Bootstrap's comment admits.
 func TestCalibrationBootstrap(t *testing.T) {
 	needsTables(t)
-	const n = 500
+	const n = 300
 	for _, runs := range []int{3, 5, 10} {
 		a := trials(n, func(seed uint64) tally {
 			s := newSession(modelN2, 10e6+seed)

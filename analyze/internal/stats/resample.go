@@ -21,7 +21,7 @@ const maxBlockValues = 4096
 // the difference of mean log medians. It returns the observed change and the
 // percentile interval as fractions. confidence outside (0,1) is 0.95.
 //
-// With three runs a side the interval is too short (82 % for 95 %): it describes
+// With three runs a side the interval is too short (83 % for 95 %): it describes
 // these captures, while Compare judges the code. Confidence is 0 if a side has
 // no run with a positive median. Runs with no usable steps are left out; at most
 // 4,096 steps of a run are used.

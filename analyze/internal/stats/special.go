@@ -160,7 +160,7 @@ func trigammaInverse(y float64) float64 {
 		return 1 / math.Sqrt(y)
 	}
 	if y < 1e-6 {
-		return 1 / y
+		return 1/y + 0.5 // trigamma(x) = 1/x + 1/2x² + O(x⁻³)
 	}
 	x := 0.5 + 1/y
 	for range 50 {

@@ -24,8 +24,7 @@ type Trail struct {
 // Values that are not finite and positive are passed over.
 //
 // It is the preset of trend monitors that look at every night's numbers; it has
-// no error rate of its own. On flat series with 2 % normal noise it fires in
-// under 1 in 1,000.
+// no error rate of its own. Of 2,000 flat series with 2 % normal noise none fired.
 func Trailing(x []float64, tolerance float64) Trail {
 	const recent, before, sigmas = 5, 10, 2
 	if !(tolerance > 0 && usable(tolerance)) {
