@@ -6,12 +6,14 @@ package archtest
 // reports, and only cmd/layerscope sees both ends. Patterns are paths below the
 // module; "x/..." is x and everything below it. The most specific rule counts.
 var table = []Rule{
-	{Packages: "trace", Imports: []string{"trace/internal/...", "trace/hlo"}, Tests: []string{"analyze"}, Exported: 30},
+	{Packages: "trace", Imports: []string{"trace/internal/...", "trace/hlo"}, Tests: []string{"analyze"}, Exported: 45},
 	{Packages: "trace/internal/xspace/...", Imports: []string{"trace/internal/xspace/..."}},
 	{Packages: "trace/internal/chromejson/...", Imports: []string{"trace/internal/chromejson/..."}},
 	{Packages: "trace/internal/perfetto/...", Imports: []string{"trace/internal/perfetto/..."}},
 	{Packages: "trace/internal/inflate"},
 	{Packages: "trace/internal/tracetxt"},
+	{Packages: "trace/internal/ring", Imports: []string{"trace/internal/tick"}},
+	{Packages: "trace/internal/tick"},
 	{Packages: "trace/hlo/...", Imports: []string{"trace/hlo/..."}},
 	{Packages: "trace/memprof"},
 	{Packages: "trace/capture/...", Imports: []string{"trace/capture/..."}},
@@ -81,4 +83,6 @@ var outside = []Dependency{
 // exceptions lists what may break a budget and why: "path/file.go" for its
 // length, "path/file.go:Func" for a function's, "path" for its exported names.
 // One that is no longer needed is an error.
-var exceptions = map[string]string{}
+var exceptions = map[string]string{
+	"trace/internal/inflate/fast.go:fast":          "one loop whose state lives in registers: split up, it lost half of its speed",
+	"engine/internal/kernel/asmgen/vec.go:vecFile": "a generator that reads like the file it writes"}
