@@ -55,13 +55,13 @@ func TestNoNaN(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := hostile(t, "a", 16), hostile(t, "b", 16)
 		keepA, keepB := fmt.Sprint(a), fmt.Sprint(b)
-		var strata []Stratum
+		var strata []Pair
 		rows := []Pair{{a, b}}
 		steps := [][]float64{a, b}
 		for range rapid.IntRange(0, 4).Draw(t, "more") {
 			p := Pair{hostile(t, "base", 4), hostile(t, "new", 4)}
 			rows = append(rows, p)
-			strata = append(strata, Stratum(p))
+			strata = append(strata, p)
 			steps = append(steps, p.Base)
 		}
 		z, pz := VanElteren(strata)

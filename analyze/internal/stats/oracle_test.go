@@ -40,7 +40,7 @@ type oracleRank struct {
 }
 
 type oracleStrata struct {
-	Strata []Stratum
+	Strata []Pair
 	Z, P   float64
 }
 
@@ -133,7 +133,7 @@ func dumpStrata(rng *rand.Rand) oracleStrata {
 	var s oracleStrata
 	for range 1 + rng.IntN(5) {
 		ties := rng.IntN(2) == 0
-		s.Strata = append(s.Strata, Stratum{dumpSample(rng, 2+rng.IntN(20), ties), dumpSample(rng, 2+rng.IntN(20), ties)})
+		s.Strata = append(s.Strata, Pair{dumpSample(rng, 2+rng.IntN(20), ties), dumpSample(rng, 2+rng.IntN(20), ties)})
 	}
 	s.Z, s.P = VanElteren(s.Strata)
 	return s

@@ -217,17 +217,13 @@ func minRankP(n1, n2 int) float64 {
 	return rankNormalP(0, n1, n2, 0)
 }
 
-// A Stratum is one shape bucket or program of a stratified comparison.
-type Stratum struct {
-	Base, New []float64
-}
-
-// VanElteren combines rank tests over strata, comparing only inside each: the
-// sum of (W_s - E W_s)/(N_s+1) over strata with its null variance, normal and
-// two-sided (van Elteren 1960; weights optimal for a shift common to all
-// strata). z is positive if the new side is slower. Strata with an empty side or
-// all values equal say nothing; if none is left p is 1.
-func VanElteren(strata []Stratum) (z, p float64) {
+// VanElteren combines rank tests over strata (shape buckets, programs), each a
+// Pair of samples, comparing only inside each: the sum of (W - E W)/(N+1) over
+// strata with its null variance, normal and two-sided (van Elteren 1960; the
+// weights are best for a shift common to all strata). z is positive if the new
+// side is slower. Strata with an empty side or all values equal say nothing; if
+// none is left p is 1.
+func VanElteren(strata []Pair) (z, p float64) {
 	sum, variance := 0.0, 0.0
 	for _, s := range strata {
 		b, n := finite(s.Base), finite(s.New)

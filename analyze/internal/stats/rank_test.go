@@ -166,12 +166,12 @@ func TestRankLaws(t *testing.T) {
 // One stratum is the rank test without continuity; strata with one side say
 // nothing; shifts in opposite directions cancel.
 func TestVanElteren(t *testing.T) {
-	up := Stratum{Base: []float64{1, 2, 3}, New: []float64{4, 5, 6}}
+	up := Pair{Base: []float64{1, 2, 3}, New: []float64{4, 5, 6}}
 	// U - mn/2 = 4.5, variance mn(N+1)/12 = 5.25.
-	z, p := VanElteren([]Stratum{up, {Base: []float64{1}}, {New: []float64{2}}, {Base: []float64{3}, New: []float64{3}}})
+	z, p := VanElteren([]Pair{up, {Base: []float64{1}}, {New: []float64{2}}, {Base: []float64{3}, New: []float64{3}}})
 	near(t, "z", z, 4.5/math.Sqrt(5.25), 1e-14)
 	near(t, "p", p, 2*normalTail(4.5/math.Sqrt(5.25)), 1e-14)
-	z, p = VanElteren([]Stratum{up, {Base: up.New, New: up.Base}})
+	z, p = VanElteren([]Pair{up, {Base: up.New, New: up.Base}})
 	near(t, "z of a draw", z, 0, 1e-14)
 	near(t, "p of a draw", p, 1, 1e-14)
 	if z, p := VanElteren(nil); z != 0 || p != 1 {
