@@ -5,6 +5,7 @@ package xspace_test
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"testing"
 
 	"github.com/layerscope/layerscope/trace/internal/xspace"
@@ -48,6 +49,9 @@ func TestLooksMangled(t *testing.T) {
 		if !xspace.LooksMangled(part) {
 			t.Errorf("%d bytes of a mangled file do not look so", len(part))
 		}
+	}
+	if _, err := xspace.Index(bytes.NewReader(mangled), int64(len(mangled))); !errors.Is(err, xspace.ErrMangled) {
+		t.Errorf("index of a mangled file: error %v, want ErrMangled", err)
 	}
 	if text := bytes.Repeat([]byte("caf\uFFFD and other words\n"), 100); xspace.LooksMangled(text) {
 		t.Error("text with replacement characters looks like a mangled binary")
