@@ -41,7 +41,7 @@ func (d *differ) explain() {
 	comps := carry(total, d.byComponent())
 	chosen := layers
 	if len(comps) > 0 && (len(layers) == 0 || len(comps) < len(layers)) {
-		chosen = comps
+		chosen = offset(total, comps, d.byComponent())
 	}
 	var sum Duration
 	for _, c := range chosen {
@@ -75,6 +75,27 @@ func carry(total Duration, from []contribution) []contribution {
 		}
 	}
 	return nil
+}
+
+// offset adds to a set that carries far more than the total what pays it back:
+// the largest contributions of the other sign, until the set is near the total.
+func offset(total Duration, set, from []contribution) []contribution {
+	var sum, largest Duration
+	for _, c := range set {
+		sum += c.delta
+		largest = max(largest, abs(c.delta))
+	}
+	slices.SortStableFunc(from, func(a, b contribution) int { return cmp.Compare(abs(b.delta), abs(a.delta)) })
+	for _, c := range from {
+		if abs(sum) < abs(total)*3/2 || abs(c.delta)*20 < largest {
+			break
+		}
+		if (c.delta > 0) != (total > 0) {
+			set = append(set, c)
+			sum += c.delta
+		}
+	}
+	return set
 }
 
 func (d *differ) byPart() []contribution {
@@ -139,12 +160,16 @@ func (d *differ) inside(c contribution) []contribution {
 //	slower-kernel, faster-kernel the same work takes longer, or shorter
 //	common-shift                 all layers alike: clock, machine, neighbours
 //	recompile, host-gap          compilations; the step grew without its ops
+//	unattributed                 ops that belong to no row
 func (d *differ) reason(c contribution) Explained {
 	out := Explained{Key: c.key, Delta: c.delta}
 	base, new := c.both()
 	more := func(b, n float64, up, down string) string {
-		if b <= 0 || n <= 0 || math.Abs(math.Log(n/b)) < offBy {
+		if b <= 0 || n <= 0 {
 			return ""
+		}
+		if l := math.Abs(math.Log(n / b)); l < offBy || l > math.Log(20) {
+			return "" // a cost that all but vanishes is one that is no longer stated
 		}
 		if (n > b) != (c.delta > 0) {
 			return "" // can't be why
@@ -154,6 +179,9 @@ func (d *differ) reason(c contribution) Explained {
 	}
 	bs, ns := float64(d.base.steps), float64(d.new.steps)
 	switch {
+	case c.part == nil && len(c.all) == 0:
+		out.Reason = "unattributed"
+		return out
 	case c.ops != nil && c.ops.moved != nil:
 		out.Reason, out.Detail = "moved-work", "from or to "+c.ops.from
 		return out
@@ -238,8 +266,6 @@ func (c *contribution) both() (base, new sums) {
 		if c.part.new != nil {
 			new = c.part.new.sums
 		}
-	case len(c.all) == 0: // unattributed: known by its time only
-		return sums{self: 1}, sums{self: 1}
 	}
 	for _, p := range c.all {
 		if p.base != nil {

@@ -70,8 +70,10 @@ func pairsOf(rows [][]float64) []stats.Pair {
 	return out
 }
 
-// forRows picks the noise of the rows compared, by key.
-func (n *Noise) forRows(pairs []*partPair) *stats.Noise {
+// forRows picks the noise of the rows compared, by key. Noise measured on the
+// very captures that are compared is no further evidence of their variance: it
+// is then the least margin only, with next to no degrees of freedom.
+func (n *Noise) forRows(pairs []*partPair, sides ...*Side) *stats.Noise {
 	if n == nil || n.Runs < 2 {
 		return nil
 	}
@@ -80,10 +82,30 @@ func (n *Noise) forRows(pairs []*partPair) *stats.Noise {
 		at[r.Key] = r.SD
 	}
 	out := &stats.Noise{Runs: n.Runs, DF: float64(n.Runs - 1), Step: n.Step, Common: n.Common, Rows: make([]float64, len(pairs))}
+	if n.overlaps(sides) {
+		out.DF = 1e-9
+	}
 	for i, p := range pairs {
 		if out.Rows[i] = at[p.new.key]; out.Rows[i] == 0 {
 			out.Rows[i] = at[p.base.key]
 		}
 	}
 	return out
+}
+
+func (n *Noise) overlaps(sides []*Side) bool {
+	known := make(map[string]bool)
+	for _, in := range n.Inputs {
+		known[in.SHA256], known[in.Path] = in.SHA256 != "", in.Path != ""
+	}
+	for _, s := range sides {
+		for _, a := range s.Runs {
+			for _, in := range a.Inputs {
+				if known[in.SHA256] || known[in.Path] {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }

@@ -33,11 +33,16 @@ func (d *differ) openPart(p *partPair, row *DiffRow, opt stats.Options) {
 			values = append(values, stats.Pair{Base: opValues(d.base, o.base), New: opValues(d.new, o.new)})
 		}
 	}
-	if changed && row.Status == "matched" {
+	if changed && row.Status == "matched" && !d.single() {
 		d.testInside(rows, values, opt)
 	}
 	d.c.Rows = append(d.c.Rows, rows...)
 }
+
+// single reports whether a side has one run only: its parts are then shown as
+// they are. What layers differ by says something of a layer's noise, but nothing
+// of an op's.
+func (d *differ) single() bool { return min(len(d.base.side.Runs), len(d.new.side.Runs)) < 2 }
 
 // testInside tests the rows of one kind together, without the drift that the
 // layers share.
@@ -216,8 +221,7 @@ func (d *differ) componentTotals(opt stats.Options, changed bool) {
 		}
 		out[i], x[i] = *r, *values[r.Key]
 	}
-	if changed {
-		opt.Drift = nil
+	if changed && !d.single() {
 		d.testTotals(out, x, opt)
 	}
 	d.c.Rows = append(d.c.Rows, out...)

@@ -148,7 +148,7 @@ func (d *differ) noteSide(v *view) {
 			if lay := v.layerOf(p, a); lay != nil && p.index >= 0 {
 				var x []float64
 				for i := range a.Steps {
-					if !a.Steps[i].Excluded {
+					if !a.Steps[i].Excluded && d.compared(v, a.Steps[i].Signature) {
 						x = append(x, float64(at(lay.PerStep, i)))
 					}
 				}
@@ -178,6 +178,13 @@ func (d *differ) noteSide(v *view) {
 	} else if side.Steps < 3*len(side.Runs) {
 		d.find("few-steps", "info", "ten steps a capture give a steady median", fmt.Sprintf("%s: %s in %d captures", side.Label, plainSteps(side.Steps), len(side.Runs)))
 	}
+}
+
+// compared reports whether steps of a signature are in a stratum.
+func (d *differ) compared(v *view, signature string) bool {
+	return slices.ContainsFunc(d.strata, func(s stratum) bool {
+		return signature == map[bool]string{true: s.base, false: s.new}[v == d.base]
+	})
 }
 
 func (v *view) layerOf(p *part, a *Analysis) *Layer {

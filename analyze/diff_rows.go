@@ -23,7 +23,7 @@ func (d *differ) test() {
 		}
 	}
 	layerOpt := opt
-	layerOpt.Noise = d.c.Options.Noise.forRows(matched)
+	layerOpt.Noise = d.c.Options.Noise.forRows(matched, d.base.side, d.new.side)
 	step := stats.Pair{Base: d.stepValues(d.base, stepOpTime), New: d.stepValues(d.new, stepOpTime)}
 	cmp := stats.Compare(&step, values, layerOpt)
 	d.drift, d.c.PriorSD = cmp.Drift, cmp.PriorSD

@@ -21,6 +21,7 @@ type block struct {
 	facts []fact
 	items []item
 	after []string
+	code  []string // lines of a diff, shown as they are
 }
 
 // A fact is a named value of the provenance.
@@ -77,6 +78,9 @@ func (t *textWriter) block(b *block) error {
 	}
 	for _, p := range b.after {
 		t.wrapped(termtext.Safe(p), "")
+	}
+	for _, l := range b.code {
+		t.line("  " + termtext.Safe(l))
 	}
 	return nil
 }
@@ -195,6 +199,24 @@ func markdownBlock(out *strings.Builder, b *block) error {
 	for _, p := range b.after {
 		parts = append(parts, texttab.EscapeMarkdown(p)+"\n")
 	}
+	if len(b.code) > 0 {
+		parts = append(parts, fenced(b.code))
+	}
 	out.WriteString(strings.Join(parts, "\n"))
 	return nil
+}
+
+// fenced is a code block that no line of it can end.
+func fenced(lines []string) string {
+	fence := "```"
+	for _, l := range lines {
+		for strings.Contains(l, fence) {
+			fence += "`"
+		}
+	}
+	text := fence + "diff\n"
+	for _, l := range lines {
+		text += termtext.Safe(l) + "\n"
+	}
+	return text + fence + "\n"
 }

@@ -106,6 +106,10 @@ func usagef(hint, format string, args ...any) error {
 
 // hintFor returns what to do about an error, "" when nothing is known.
 func hintFor(err error) string {
+	var hinted *hintedError
+	if errors.As(err, &hinted) {
+		return hinted.hint
+	}
 	var in *trace.InputError
 	if errors.As(err, &in) && in.Hint != "" {
 		return in.Hint

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/layerscope/layerscope/analyze"
+)
+
+// A sideArg is one side on the command line: [label=]INPUT[,INPUT…], an INPUT
+// being a capture or a directory of captures.
+type sideArg struct {
+	label string
+	runs  []string
+	dirs  []string // where noise.json may be
+}
+
+// parseSide takes an argument apart and expands directories.
+func parseSide(arg string) (sideArg, error) {
+	in := parseInput(arg)
+	side := sideArg{label: in.label}
+	paths := []string{in.path}
+	if _, err := os.Stat(in.path); err != nil {
+		paths = strings.Split(in.path, ",")
+	}
+	for _, p := range paths {
+		if p == "" {
+			return side, usagef("", "%s: an input between commas is empty", arg)
+		}
+		runs, err := runsIn(p)
+		if err != nil {
+			return side, err
+		}
+		side.runs = append(side.runs, runs...)
+		dir := p
+		if info, err := os.Stat(p); err != nil || !info.IsDir() {
+			dir = filepath.Dir(p)
+		}
+		if !slices.Contains(side.dirs, dir) {
+			side.dirs = append(side.dirs, dir)
+		}
+	}
+	if side.label == "" {
+		side.label = filepath.Base(strings.TrimSuffix(paths[0], "/"))
+		if len(paths) > 1 {
+			side.label += fmt.Sprintf(" (+%d)", len(paths)-1)
+		}
+	}
+	return side, nil
+}
+
+// runsIn lists the runs that a path stands for: the path itself, or what a
+// directory of runs holds. A directory …/plugins/profile/SESSION, or one with
+// such in it, is one run of one or more hosts. Else each capture file in the
+// directory is a run (XSpace before JSON, which holds less of the same), or each
+// of its directories that holds captures.
+func runsIn(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return []string{path}, nil // opening it says what is wrong
+	}
+	if abs, err := filepath.Abs(path); err == nil && filepath.Base(filepath.Dir(abs)) == "profile" {
+		return []string{path}, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, cause(err))
+	}
+	var xplanes, json, dirs []string
+	for _, e := range entries {
+		full := filepath.Join(path, e.Name())
+		switch {
+		case e.IsDir() && e.Name() == "plugins":
+			return []string{path}, nil
+		case e.IsDir() && holdsCaptures(full):
+			dirs = append(dirs, full)
+		case isCaptureName(e.Name(), ".xplane.pb"):
+			xplanes = append(xplanes, full)
+		case isCaptureName(e.Name(), ".trace.json"):
+			json = append(json, full)
+		}
+	}
+	for _, list := range [][]string{xplanes, json, dirs} {
+		if len(list) > 0 {
+			return list, nil
+		}
+	}
+	return []string{path}, nil
+}
+
+func isCaptureName(name, ext string) bool {
+	for _, z := range []string{".gz", ".zst", ".xz"} {
+		name = strings.TrimSuffix(name, z)
+	}
+	return strings.HasSuffix(name, ext)
+}
+
+// holdsCaptures looks for a capture in a directory, a few levels deep.
+func holdsCaptures(dir string) bool {
+	for _, pattern := range []string{"*", "*/*/*/*", "*/*/*"} {
+		for _, ext := range []string{".xplane.pb*", ".trace.json*"} {
+			if found, err := filepath.Glob(filepath.Join(dir, pattern+ext)); err == nil && len(found) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// loadSide reads and analyses the runs of a side, one after the other: each
+// uses all cores.
+func (a *app) loadSide(ctx context.Context, arg sideArg, in *inputFlags) (analyze.Side, error) {
+	side := analyze.Side{Label: arg.label}
+	for i, run := range arg.runs {
+		an, err := a.load(ctx, input{path: run}, in, true)
+		if err != nil {
+			return side, err
+		}
+		side.Runs = append(side.Runs, an)
+		commit := commitOf(an)
+		if i == 0 {
+			side.Commit = commit
+		} else if side.Commit != commit {
+			side.Commit = ""
+		}
+	}
+	return side, nil
+}
+
+// commitOf is the commit that a capture says it was taken of.
+func commitOf(a *analyze.Analysis) string {
+	for _, k := range []string{"layerscope_commit", "git_commit", "commit"} {
+		if v := a.Capture.Metadata[k]; v != "" {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package reports
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/layerscope/layerscope/analyze"
+	"github.com/layerscope/layerscope/reports/internal/quantity"
+)
+
+// Diff returns the report of a comparison: the verdict in one line, the layers,
+// what is inside those that changed, what explains the step, and how sure all of
+// that is. Its Markdown is made for a pull request. Of the options Title, Top,
+// All and Version apply.
+//
+// Several comparisons, with one base, give a table of the trend; JSON and CSV
+// then hold the first one.
+func Diff(opts Options, cs ...*analyze.Comparison) *Report {
+	d := &diffReport{c: cs[0], all: cs, opts: opts}
+	if opts.Title == "" {
+		opts.Title = sideName(&d.c.Base) + " → " + sideName(&d.c.New)
+	}
+	r := newReport(&analyze.Analysis{}, opts)
+	r.blocks = func(view *Report) []block {
+		if len(cs) > 1 {
+			return d.trendBlocks()
+		}
+		return d.blocks(opts.Title, view.width)
+	}
+	r.document = func() any { return d.json() }
+	r.records = d.csv
+	return r
+}
+
+type diffReport struct {
+	c    *analyze.Comparison
+	all  []*analyze.Comparison
+	opts Options
+}
+
+// sideName is a side's label, with its commit.
+func sideName(s *analyze.Side) string {
+	if s.Commit == "" || strings.Contains(s.Label, s.Commit) {
+		return homeless(s.Label)
+	}
+	return homeless(s.Label) + " @ " + elide(s.Commit, 12)
+}
+
+func (d *diffReport) blocks(title string, width int) []block {
+	out := []block{{title: title, head: true, para: d.headline()}}
+	if len(d.c.Gate) > 0 {
+		out = append(out, d.gateBlock())
+	}
+	out = append(out, d.layerBlock(width))
+	out = append(out, d.explainBlock())
+	out = append(out, d.componentBlock())
+	out = append(out, d.insideBlocks(width)...)
+	if b := d.otherBlock(); b.table != nil {
+		out = append(out, b)
+	}
+	return append(out, d.sureBlock(), d.inputBlock())
+}
+
+// headline is the verdict in a line, and what it is about.
+func (d *diffReport) headline() []string {
+	c := d.c
+	line := c.Verdict + ": " + d.changes()
+	k := &c.Conservation
+	step := d.row("op_time")
+	scale := quantity.Time.Scale(ints(step.Base, step.New)...)
+	detail := fmt.Sprintf("Op time of a mean step: %s → %s, %s", scale.FormatUnit(quantity.Int(int64(step.Base))), scale.FormatUnit(quantity.Int(int64(step.New))), signed(k.Delta))
+	if k.Added != 0 || k.Removed != 0 || k.Unattributed != 0 {
+		detail += fmt.Sprintf(" = matched %s + added %s − removed %s + unattributed %s", signed(k.Matched), duration(k.Added), duration(k.Removed), signed(k.Unattributed))
+	}
+	detail += fmt.Sprintf(". %s against %s.", sideEvidence(&c.Base), sideEvidence(&c.New))
+	return []string{line, detail}
+}
+
+func ints(ds ...analyze.Duration) []quantity.Value {
+	out := make([]quantity.Value, len(ds))
+	for i, x := range ds {
+		out[i] = quantity.Int(int64(x))
+	}
+	return out
+}
+
+func sideEvidence(s *analyze.Side) string {
+	return fmt.Sprintf("%s of %s with %s", plural(len(s.Runs), "capture"), sideName(s), plural(s.Steps, "step"))
+}
+
+// signed writes a duration with its sign.
+func signed(x analyze.Duration) string {
+	if x > 0 {
+		return "+" + duration(x)
+	}
+	return duration(x)
+}
+
+// row returns the step's row of a metric.
+func (d *diffReport) row(metric string) *analyze.DiffRow {
+	for i := range d.c.Rows {
+		if r := &d.c.Rows[i]; r.Level == "step" && r.Metric == metric {
+			return r
+		}
+	}
+	return &analyze.DiffRow{}
+}
+
+// changes names the rows that changed: layers first, then the step.
+func (d *diffReport) changes() string {
+	var changed []string
+	more := 0
+	for i := range d.c.Rows {
+		r := &d.c.Rows[i]
+		if r.Level != "layer" || r.Metric != "op_time" || !changedRow(r) {
+			continue
+		}
+		if len(changed) == 4 {
+			more++
+			continue
+		}
+		changed = append(changed, changeOf(r))
+	}
+	if more > 0 {
+		changed = append(changed, fmt.Sprintf("%d more rows", more))
+	}
+	for _, metric := range []string{"common_shift", "op_time", "duration"} {
+		if r := d.row(metric); changedRow(r) {
+			changed = append(changed, changeOf(r))
+		}
+	}
+	step := d.row("op_time")
+	if len(changed) == 0 {
+		return d.nothing(step)
+	}
+	text := strings.Join(changed, "; ")
+	if !changedRow(step) {
+		text += fmt.Sprintf("; the step %s (%s)", pct(step.Effect), doubt(step))
+	}
+	if d.c.Verdict == "DIFFERS" {
+		text += ". With one capture on a side this may be the day, not the code"
+	}
+	return text + "."
+}
+
+// nothing is what is said when no row changed.
+func (d *diffReport) nothing(step *analyze.DiffRow) string {
+	tested, equal, need := 0, 0, 0
+	for i := range d.c.Rows {
+		r := &d.c.Rows[i]
+		if r.Level == "layer" && r.Tested {
+			tested++
+			if r.Verdict == "EQUIVALENT" {
+				equal++
+			}
+		}
+	}
+	need = step.Needed
+	switch {
+	case d.c.Verdict == "EQUIVALENT":
+		return fmt.Sprintf("the step and all %s are within their margins.", plural(tested, "row"))
+	case d.unmatched() > 0:
+		return fmt.Sprintf("%s of one side have no counterpart; the step %s (%s).", plural(d.unmatched(), "layer"), pct(step.Effect), doubt(step))
+	}
+	text := fmt.Sprintf("no change can be told from noise; %d of %s are equal within the margin; the step %s (%s)", equal, plural(tested, "row"), pct(step.Effect), doubt(step))
+	if need > 0 {
+		text += fmt.Sprintf(", %s a side would decide", needs(need))
+	}
+	return text + "."
+}
+
+func (d *diffReport) unmatched() int {
+	return d.c.Layers.Base + d.c.Layers.New - 2*d.c.Layers.Matched
+}
+
+func changedRow(r *analyze.DiffRow) bool {
+	switch r.Verdict {
+	case "REGRESSION", "IMPROVEMENT", "DIFFERS":
+		return true
+	}
+	return false
+}
+
+// changeOf: "layer_3 +115.3 % (+104.7 … +126.5 %)".
+func changeOf(r *analyze.DiffRow) string { return r.Key + " " + pct(r.Effect) + " (" + doubt(r) + ")" }
+
+// doubt is a row's interval, or what is known instead.
+func doubt(r *analyze.DiffRow) string {
+	if !hasBounds(r) {
+		return "one capture a side has no interval"
+	}
+	return bounds(r)
+}
+
+func hasBounds(r *analyze.DiffRow) bool { return r.Tested && (r.Lo != r.Hi) }
+
+func bounds(r *analyze.DiffRow) string {
+	return strings.TrimSuffix(pct(r.Lo), " %") + " … " + pct(r.Hi)
+}
+
+// pct writes a relative change: "+3.2 %"; factors where percentages mislead.
+func pct(f float64) string {
+	if f > 9.995 {
+		return "×" + strings.TrimSuffix(times(1+f), "×")
+	}
+	return quantity.Format(quantity.Change, quantity.Real(f))
+}
+
+func needs(n int) string {
+	if n >= 999 {
+		return "999 or more further captures"
+	}
+	return fmt.Sprintf("%s further captures", number(n))
+}
+
+// word is a verdict as the table shows it.
+func word(r *analyze.DiffRow) string {
+	switch {
+	case r.Status == "added" || r.Status == "removed":
+		return r.Status
+	case r.Verdict == "EQUIVALENT":
+		return "="
+	case r.Verdict == "INCONCLUSIVE" && r.Needed > 0:
+		return fmt.Sprintf("~ (%s more)", strings.Replace(number(r.Needed), "999", "999+", 1))
+	case r.Verdict == "INCONCLUSIVE":
+		return "~"
+	}
+	return r.Verdict
+}
+
+// explainBlock says which parts carry the step's change.
+func (d *diffReport) explainBlock() block {
+	b := block{title: "What explains it"}
+	k := d.c.Conservation.Delta
+	if len(d.c.Explain) == 0 {
+		b.para = []string{"The op time of a step did not change, or no part stands out."}
+		return b
+	}
+	step := d.row("op_time")
+	share := fmt.Sprintf("These parts come to %.0f %% of the step's %s of op time", 100*d.c.ExplainShare, signed(k))
+	switch {
+	case k == 0:
+		share = "The op time of a step did not change"
+	case !changedRow(step) && !slices.ContainsFunc(d.c.Rows, func(r analyze.DiffRow) bool { return r.Level == "layer" && changedRow(&r) }):
+		share += ", which is within the noise"
+	}
+	b.para = []string{share + ":"}
+	for _, e := range d.c.Explain {
+		value := strings.ReplaceAll(e.Reason, "-", " ")
+		if e.Detail != "" {
+			value += " (" + e.Detail + ")"
+		}
+		if e.Delta != 0 {
+			value = signed(e.Delta) + "  " + value
+		}
+		b.facts = append(b.facts, fact{e.Key, value})
+	}
+	return b
+}
+
+func (d *diffReport) gateBlock() block {
+	b := block{title: "Gate"}
+	for i := range d.c.Gate {
+		g := &d.c.Gate[i]
+		it := item{severity: "info", code: g.Rule, text: "passed"}
+		switch {
+		case !g.Pass && g.Warn:
+			it.severity, it.text = "warning", "exceeded, which only warns"
+		case !g.Pass:
+			it.severity, it.text = "error", "failed"
+		case g.Verdict != "EQUIVALENT":
+			it.severity, it.text = "warning", "not decided"
+		}
+		if g.Detail != "" {
+			it.text += ": " + g.Detail
+		}
+		b.items = append(b.items, it)
+	}
+	return b
+}
