@@ -49,6 +49,8 @@ func (z *Reader) fail(msg string, cause error) {
 
 // cut records that the input ended: where says inside what.
 func (z *Reader) cut(where string) {
+	z.align()
+	z.ip = z.end // the place of the loss is the input's end
 	if z.readErr != nil && z.readErr != io.EOF {
 		z.fail("found "+z.readErr.Error()+", wanted "+where, z.readErr)
 		return

@@ -16,7 +16,6 @@ const (
 	flagExtra     = 1 << 2
 	flagName      = 1 << 3
 	flagComment   = 1 << 4
-	flagReserved  = 0xe0
 
 	maxText = 64 << 10 // of a name or comment
 )
@@ -34,9 +33,9 @@ func (z *Reader) header(h *Header) {
 		return
 	}
 	flags := p[3]
-	if p[2] != 8 || flags&flagReserved != 0 {
+	if p[2] != 8 {
 		z.ip -= 10
-		z.fail(fmt.Sprintf("found gzip method %d with flags %#x, wanted deflate", p[2], flags), ErrHeader)
+		z.fail(fmt.Sprintf("found gzip method %d, wanted 8, deflate", p[2]), ErrHeader)
 		return
 	}
 	if t := binary.LittleEndian.Uint32(p[4:]); t != 0 {

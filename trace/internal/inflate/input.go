@@ -2,10 +2,7 @@
 
 package inflate
 
-import (
-	"encoding/binary"
-	"io"
-)
+import "io"
 
 // pad is room behind the input window, so that an eight-byte load at its last
 // byte stays inside.
@@ -106,9 +103,3 @@ func (z *Reader) endBlock() {
 		z.state = atTrailer
 	}
 }
-
-// store writes the eight bytes of v to p from i on.
-func store(p []byte, i int, v uint64) { binary.LittleEndian.PutUint64(p[i:], v) }
-
-// load returns the eight bytes of p from i on.
-func load(p []byte, i int) uint64 { return binary.LittleEndian.Uint64(p[i:]) }
