@@ -139,7 +139,7 @@ func (d *differ) inside(c contribution) []contribution {
 			if len(gs) == 0 {
 				gs = o.base
 			}
-			ops = append(ops, contribution{key: c.key + "/" + comp.name() + "/" + opLabel(gs), delta: o.mean.delta, part: c.part, ops: o})
+			ops = append(ops, contribution{key: opPath(c.key, comp.name(), opLabel(gs)), delta: o.mean.delta, part: c.part, ops: o})
 		}
 	}
 	if few := carry(c.delta, ops); len(few) > 0 && len(few) <= 4 {

@@ -152,12 +152,12 @@ func (d *differ) opRow(p *partPair, c *compPair, o *opPair) DiffRow {
 	default:
 		r.Note = o.changed()
 	}
-	r.Key = parent + "/" + opLabel(shown)
+	r.Key = opPath(p.key(), c.name(), opLabel(shown))
 	if o.level > 1 && len(o.base) > 0 && r.Note == "" {
 		r.Note = "matched by " + opLevels[o.level].name
 	}
 	if name := opLabel(o.base); len(o.base) > 0 && len(o.new) > 0 && name != opLabel(o.new) {
-		r.BaseKey = parent + "/" + name
+		r.BaseKey = opPath(p.key(), c.name(), name)
 	}
 	r.setMean(mean, 0, 0)
 	d.setCosts(&r, groupSums(o.base), groupSums(o.new))
@@ -170,6 +170,14 @@ func groupSums(gs []*opGroup) (s sums) {
 		s.add(g.sums)
 	}
 	return s
+}
+
+// opPath is the key of an op's row. Scopes often begin with the component.
+func opPath(part, component, label string) string {
+	if strings.HasPrefix(label, component+"/") {
+		return part + "/" + label
+	}
+	return part + "/" + component + "/" + label
 }
 
 // opLabel names groups of ops: by scope and primitive where they have them, with

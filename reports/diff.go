@@ -21,7 +21,7 @@ import (
 func Diff(opts Options, cs ...*analyze.Comparison) *Report {
 	d := &diffReport{c: cs[0], all: cs, opts: opts}
 	if opts.Title == "" {
-		opts.Title = sideName(&d.c.Base) + " → " + sideName(&d.c.New)
+		opts.Title = d.sides(" → ")
 	}
 	r := newReport(&analyze.Analysis{}, opts)
 	r.blocks = func(view *Report) []block {
@@ -41,13 +41,25 @@ type diffReport struct {
 	opts Options
 }
 
-// sideName is a side's label, with its commit.
-func sideName(s *analyze.Side) string {
-	if s.Commit == "" || strings.Contains(s.Label, s.Commit) {
-		return homeless(s.Label)
+// sides names both sides, with their commits where they differ.
+func (d *diffReport) sides(between string) string {
+	name := func(s *analyze.Side) string {
+		if s.Commit == "" || d.c.Base.Commit == d.c.New.Commit || strings.Contains(s.Label, s.Commit) {
+			return sideName(s)
+		}
+		return sideName(s) + " @ " + firstChars(s.Commit, 10)
 	}
-	return homeless(s.Label) + " @ " + elide(s.Commit, 12)
+	return name(&d.c.Base) + between + name(&d.c.New)
 }
+
+func firstChars(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
+}
+
+func sideName(s *analyze.Side) string { return homeless(s.Label) }
 
 func (d *diffReport) blocks(title string, width int) []block {
 	out := []block{{title: title, head: true, para: d.headline()}}
@@ -140,6 +152,9 @@ func (d *diffReport) changes() string {
 	if !changedRow(step) {
 		text += fmt.Sprintf("; the step %s (%s)", pct(step.Effect), doubt(step))
 	}
+	if r := d.largest(); r != nil && !changedRow(r) {
+		text += fmt.Sprintf("; most of the difference is in %s, undecided", changeOf(r))
+	}
 	if d.c.Verdict == "DIFFERS" {
 		text += ". With one capture on a side this may be the day, not the code"
 	}
@@ -170,6 +185,20 @@ func (d *diffReport) nothing(step *analyze.DiffRow) string {
 		text += fmt.Sprintf(", %s a side would decide", needs(need))
 	}
 	return text + "."
+}
+
+// largest is the row that alone explains the step, if there is one.
+func (d *diffReport) largest() *analyze.DiffRow {
+	var at *analyze.DiffRow
+	for i := range d.c.Rows {
+		if r := &d.c.Rows[i]; r.Level == "layer" && r.Metric == "op_time" && r.Status == "matched" && r.Tested && (at == nil || max(r.Delta, -r.Delta) > max(at.Delta, -at.Delta)) {
+			at = r
+		}
+	}
+	if k := d.c.Conservation.Delta; at == nil || k == 0 || float64(at.Delta)/float64(k) < 0.5 {
+		return nil
+	}
+	return at
 }
 
 func (d *diffReport) unmatched() int {

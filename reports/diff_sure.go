@@ -21,7 +21,7 @@ func (d *diffReport) sureBlock() block {
 	o := &c.Options
 	b.para = append(b.para, fmt.Sprintf("The capture is the unit: %d against %d. A row is a REGRESSION when its q is at most %s and its whole interval is beyond the margin of %s or %s a step; ~ (n more) says how many further captures a side would decide, = that it is inside the margin. "+
 		"Own changes leave out the shift that all layers of a capture share. Seed %d.",
-		len(c.Base.Runs), len(c.New.Runs), trim(o.Alpha/2), pct(o.MinEffect), duration(o.MinAbs), o.Seed))
+		len(c.Base.Runs), len(c.New.Runs), trim(o.Alpha/2), trim(100*o.MinEffect)+" %", duration(o.MinAbs), o.Seed))
 	if s := d.rankSentence(); s != "" {
 		b.para = append(b.para, s)
 	}
@@ -42,7 +42,9 @@ func (d *diffReport) sureBlock() block {
 	return b
 }
 
-func trim(f float64) string { return strings.TrimRight(fmt.Sprintf("%.4f", f), "0") }
+func trim(f float64) string {
+	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.4f", f), "0"), ".")
+}
 
 func quoted(s string) string {
 	if s == "" {

@@ -222,10 +222,11 @@ func (d *diffReport) componentBlock() block {
 	return block{title: "Components over all layers", table: t.table()}
 }
 
+// find returns the op time row of a layer or named part, or of the step.
 func (d *diffReport) find(key string) *analyze.DiffRow {
 	for i := range d.c.Rows {
-		if d.c.Rows[i].Key == key && d.c.Rows[i].Metric == "op_time" {
-			return &d.c.Rows[i]
+		if r := &d.c.Rows[i]; r.Key == key && r.Metric == "op_time" && (r.Level == "layer" || r.Level == "step") {
+			return r
 		}
 	}
 	return nil
@@ -238,7 +239,7 @@ func (d *diffReport) insideBlocks(width int) []block {
 	shown := 0
 	for i := range d.c.Rows {
 		l := &d.c.Rows[i]
-		if l.Level != "layer" || l.Metric != "op_time" || !changedRow(l) && l.Status == "matched" && !d.opts.All {
+		if l.Level != "layer" || l.Metric != "op_time" || !changedRow(l) && (l.Status == "matched" || l.Index < 0) && !d.opts.All {
 			continue
 		}
 		if shown++; shown > 4 && !d.opts.All {
