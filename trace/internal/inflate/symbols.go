@@ -84,7 +84,6 @@ func (z *Reader) tooFar(dist, op int) {
 }
 
 // copyMatch repeats length bytes from dist back at out[op:] and returns the end.
-// It may write up to 64 bytes more.
 func copyMatch(out []byte, op, dist, length int) int {
 	end := op + length
 	for op < end {
