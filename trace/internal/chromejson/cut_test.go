@@ -185,6 +185,26 @@ func TestOneByteReader(t *testing.T) {
 	}
 }
 
+// TestWindow: a document of one line is read in a window that does not grow
+// with it.
+func TestWindow(t *testing.T) {
+	pipe, w := io.Pipe()
+	sums := make(chan chromejsongen.Summary, 1)
+	go func() {
+		sum, err := chromejsongen.Write(w, chromejsongen.Spec{Events: 30_000})
+		w.CloseWithError(err)
+		sums <- sum
+	}()
+	rd := NewReader(pipe, Options{Window: 64 << 10})
+	n, dur := drain(t, rd)
+	if sum := <-sums; n != sum.Events || dur != sum.Dur {
+		t.Errorf("%d events, %d ps, want %+v", n, dur, sum)
+	}
+	if size := cap(rd.in.carry); size > 32<<10 {
+		t.Errorf("%d bytes of window for events of 1 KiB", size)
+	}
+}
+
 type oneByte struct{ r io.Reader }
 
 func (o oneByte) Read(p []byte) (int, error) { return o.r.Read(p[:1]) }

@@ -161,7 +161,6 @@ func referenceEvent(tb testing.TB, raw json.RawMessage) (r record, good bool) {
 	if _, err := dec.Token(); err != nil {
 		tb.Fatal(err)
 	}
-	var ph string
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
@@ -171,73 +170,89 @@ func referenceEvent(tb testing.TB, raw json.RawMessage) (r record, good bool) {
 		if err := dec.Decode(&v); err != nil {
 			tb.Fatal(err)
 		}
-		str := string(v)
-		if v[0] == '"' {
-			if err := json.Unmarshal(v, &str); err != nil {
-				tb.Fatal(err)
-			}
-		}
-		odd := ""
-		if string(v) != "null" && v[0] != '{' && v[0] != '[' {
-			odd = str
-		}
-		switch key {
-		case "ph":
-			ph = ""
-			if v[0] == '"' {
-				ph = str
-			}
-		case "name":
-			r.Name = odd
-		case "cat":
-			r.Cat = odd
-		case "ts", "dur":
-			field := &r.Ts
-			if key == "dur" {
-				field = &r.Dur
-			}
-			if string(v) == "null" {
-				continue
-			}
-			ps, valid := exactPs(string(bytes.Trim(v, `"`)))
-			if !valid || key == "dur" && !ps.IsInt64() {
-				return r, false
-			}
-			*field = ps.String()
-		case "pid", "tid":
-			field := &r.Pid
-			if key == "tid" {
-				field = &r.Tid
-			}
-			switch v[0] {
-			case 'n':
-				*field = ""
-			case 't', 'f', '{', '[':
-				return r, false
-			case '"':
-				b, _ := json.Marshal(str)
-				*field = string(b)
-			default:
-				*field = string(v)
-			}
-			if *field == "-0" {
-				*field = "0"
-			}
-		case "args":
-			r.Args = string(v)
-		default:
-			r.Fields = append(r.Fields, key.(string))
-			r.Value = append(r.Value, string(v))
+		if !r.set(tb, key.(string), v) {
+			return r, false
 		}
 	}
-	if ph == "" {
+	if r.Ph == "" {
 		return r, false
 	}
-	r.Ph = string(rune(ph[0]))
+	r.Ph = string(rune(r.Ph[0]))
 	if r.Ph == "M" {
 		r.Ts = ""
 	}
 	return r, true
+}
+
+// set takes one member; it returns false for values that make the reader skip
+// the event.
+func (r *record) set(tb testing.TB, key string, v json.RawMessage) bool {
+	tb.Helper()
+	str := string(v)
+	if v[0] == '"' {
+		if err := json.Unmarshal(v, &str); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	odd := str
+	if str == "null" && v[0] != '"' || v[0] == '{' || v[0] == '[' {
+		odd = ""
+	}
+	switch key {
+	case "ph":
+		r.Ph = ""
+		if v[0] == '"' {
+			r.Ph = str
+		}
+	case "name":
+		r.Name = odd
+	case "cat":
+		r.Cat = odd
+	case "ts":
+		return setTime(&r.Ts, v, false)
+	case "dur":
+		return setTime(&r.Dur, v, true)
+	case "pid":
+		return setID(&r.Pid, v, str)
+	case "tid":
+		return setID(&r.Tid, v, str)
+	case "args":
+		r.Args = string(v)
+	default:
+		r.Fields = append(r.Fields, key)
+		r.Value = append(r.Value, string(v))
+	}
+	return true
+}
+
+func setTime(field *string, v json.RawMessage, int64s bool) bool {
+	if string(v) == "null" {
+		return true
+	}
+	ps, valid := exactPs(string(bytes.Trim(v, `"`)))
+	if !valid || int64s && !ps.IsInt64() {
+		return false
+	}
+	*field = ps.String()
+	return true
+}
+
+func setID(field *string, v json.RawMessage, str string) bool {
+	switch v[0] {
+	case 'n':
+		*field = ""
+	case 't', 'f', '{', '[':
+		return false
+	case '"':
+		b, _ := json.Marshal(str)
+		*field = string(b)
+	default:
+		*field = string(v)
+		if *field == "-0" {
+			*field = "0"
+		}
+	}
+	return true
 }
 
 // shredded is a Source of blocks of 1 to size bytes; each block is overwritten
