@@ -11,6 +11,7 @@ import (
 // other side has nothing like it.
 type partPair struct {
 	base, new *part
+	name      string // key of its row
 	comps     []*compPair
 	mean      delta
 }
@@ -33,11 +34,19 @@ type opPair struct {
 	moved     *opPair
 }
 
-func (p *partPair) key() string {
-	if p.new != nil {
-		return p.new.key
+// key is the part's key on the new side. One that is gone keeps its own, marked
+// where the new side calls another part so.
+func (p *partPair) key() string { return p.name }
+
+func (d *differ) setKey(p *partPair) {
+	switch {
+	case p.new != nil:
+		p.name = p.new.key
+	case d.new.byKey[p.base.key] != nil:
+		p.name = p.base.key + " (base)"
+	default:
+		p.name = p.base.key
 	}
-	return p.base.key
 }
 
 func (p *partPair) index() int {
@@ -60,6 +69,7 @@ func (d *differ) align() {
 	layersN, partsN := d.new.split()
 	d.pairs = append(pairLayers(layersB, layersN), pairParts(partsB, partsN)...)
 	for _, p := range d.pairs {
+		d.setKey(p)
 		p.pairComponents()
 	}
 	d.findMoved()
@@ -141,7 +151,8 @@ func pairLayers(base, new []*part) []*partPair {
 
 // pairStack matches the layers of one stack. Of equal number, the k-th layer is
 // the k-th, whatever they are called. Else layers were added or removed
-// somewhere: the longest common subsequence of layers of one make.
+// somewhere: the longest common subsequence of layers of one make; what stands
+// between two of its members is matched in order as far as it goes.
 func pairStack(base, new []*part) []*partPair {
 	if len(base) == len(new) {
 		out := make([]*partPair, len(base))
@@ -150,7 +161,11 @@ func pairStack(base, new []*part) []*partPair {
 		}
 		return out
 	}
-	return lcs(base, new, func(b, n *part) bool { return b.composition() == n.composition() })
+	makeOf := make(map[*part]string)
+	for _, p := range slices.Concat(base, new) {
+		makeOf[p] = p.composition()
+	}
+	return closeGaps(lcs(base, new, func(b, n *part) bool { return makeOf[b] == makeOf[n] }))
 }
 
 // composition describes what a layer is made of: its components and the kinds of ops
@@ -201,6 +216,33 @@ func lcs(base, new []*part, same func(b, n *part) bool) []*partPair {
 			j++
 		}
 	}
+	return out
+}
+
+// closeGaps matches neighbours of one side each: a layer of another make in the
+// place of one.
+func closeGaps(in []*partPair) []*partPair {
+	var out, base, new []*partPair
+	flush := func() {
+		n := min(len(base), len(new))
+		for i := range n {
+			out = append(out, &partPair{base: base[i].base, new: new[i].new})
+		}
+		out = append(append(out, base[n:]...), new[n:]...)
+		base, new = nil, nil
+	}
+	for _, p := range in {
+		switch {
+		case p.new == nil:
+			base = append(base, p)
+		case p.base == nil:
+			new = append(new, p)
+		default:
+			flush()
+			out = append(out, p)
+		}
+	}
+	flush()
 	return out
 }
 

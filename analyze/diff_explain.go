@@ -83,11 +83,11 @@ func offset(total Duration, set, from []contribution) []contribution {
 	var sum, largest Duration
 	for _, c := range set {
 		sum += c.delta
-		largest = max(largest, abs(c.delta))
+		largest = max(largest, magnitude(c.delta))
 	}
-	slices.SortStableFunc(from, func(a, b contribution) int { return cmp.Compare(abs(b.delta), abs(a.delta)) })
+	slices.SortStableFunc(from, func(a, b contribution) int { return cmp.Compare(magnitude(b.delta), magnitude(a.delta)) })
 	for _, c := range from {
-		if abs(sum) < abs(total)*3/2 || abs(c.delta)*20 < largest {
+		if magnitude(sum) < magnitude(total)*3/2 || magnitude(c.delta)*20 < largest {
 			break
 		}
 		if (c.delta > 0) != (total > 0) {
@@ -226,10 +226,8 @@ func (d *differ) sameWork(c contribution) string {
 		return map[bool]string{true: "less-overlap", false: "more-overlap"}[c.delta > 0]
 	}
 	if common := d.commonRow(); common != nil && isChange(common.Verdict) && (common.Effect > 0) == (c.delta > 0) {
-		own := 0.0
-		if c.part != nil {
-			own = change(float64(c.part.mean.base), float64(c.part.mean.new))
-		}
+		base, new := c.both()
+		own := change(float64(base.self)/float64(d.base.steps), float64(new.self)/float64(d.new.steps))
 		if math.Abs(own-common.Effect) < max(math.Abs(common.Effect)/2, 0.01) {
 			return "common-shift"
 		}

@@ -24,7 +24,7 @@ func (d *differ) openPart(p *partPair, row *DiffRow, opt stats.Options) {
 		if !changed && !d.c.Options.Open {
 			continue
 		}
-		slices.SortStableFunc(c.ops, func(a, b *opPair) int { return cmp.Compare(abs(b.mean.delta), abs(a.mean.delta)) })
+		slices.SortStableFunc(c.ops, func(a, b *opPair) int { return cmp.Compare(magnitude(b.mean.delta), magnitude(a.mean.delta)) })
 		for _, o := range c.ops {
 			if o.moved != nil && len(o.new) == 0 {
 				continue // shown where it went
@@ -65,13 +65,13 @@ func (d *differ) testInside(rows []DiffRow, values []stats.Pair, opt stats.Optio
 	}
 }
 
-func abs(d Duration) Duration { return max(d, -d) }
+func magnitude(d Duration) Duration { return max(d, -d) }
 
 // sortedComponents orders components by what they changed.
 func (p *partPair) sortedComponents() []*compPair {
 	out := slices.Clone(p.comps)
 	slices.SortStableFunc(out, func(a, b *compPair) int {
-		return cmp.Or(cmp.Compare(abs(b.mean.delta), abs(a.mean.delta)), strings.Compare(a.name(), b.name()))
+		return cmp.Or(cmp.Compare(magnitude(b.mean.delta), magnitude(a.mean.delta)), strings.Compare(a.name(), b.name()))
 	})
 	return out
 }
@@ -95,7 +95,7 @@ func (d *differ) componentRow(p *partPair, c *compPair) DiffRow {
 	case c.base.name != c.new.name:
 		r.BaseKey = p.key() + "/" + c.base.name
 	}
-	if abs(p.mean.delta)*5 < abs(c.mean.delta) && abs(c.mean.delta) >= d.c.Options.MinAbs && p.base != nil && p.new != nil {
+	if magnitude(p.mean.delta)*5 < magnitude(c.mean.delta) && magnitude(c.mean.delta) >= d.c.Options.MinAbs && p.base != nil && p.new != nil {
 		r.Note = "moved inside the layer, whose total hardly changed"
 	}
 	return r
@@ -218,7 +218,7 @@ func (d *differ) componentTotals(opt stats.Options, changed bool) {
 		}
 	}
 	out, x := make([]DiffRow, len(rows)), make([]stats.Pair, len(rows))
-	slices.SortStableFunc(rows, func(a, b *DiffRow) int { return cmp.Compare(abs(b.Delta), abs(a.Delta)) })
+	slices.SortStableFunc(rows, func(a, b *DiffRow) int { return cmp.Compare(magnitude(b.Delta), magnitude(a.Delta)) })
 	for i, r := range rows {
 		r.setMean(delta{r.Base, r.New, r.Delta}, 0, 0)
 		switch {
