@@ -183,7 +183,7 @@ func (d *differ) reason(c contribution) Explained {
 		out.Reason = "unattributed"
 		return out
 	case c.ops != nil && c.ops.moved != nil:
-		out.Reason, out.Detail = "moved-work", "from or to "+c.ops.from
+		out.Reason, out.Detail = "moved-work", map[bool]string{true: "from ", false: "to "}[c.delta > 0]+c.ops.from
 		return out
 	case base.self == 0:
 		out.Reason = "new-op"

@@ -141,26 +141,8 @@ func (d *differ) noteQuality() {
 
 func (d *differ) noteSide(v *view) {
 	side := v.side
-	var cv [][]float64
-	for _, a := range side.Runs {
-		row := make([]float64, len(v.parts))
-		for l, p := range v.parts {
-			if lay := v.layerOf(p, a); lay != nil && p.index >= 0 {
-				var x []float64
-				for i := range a.Steps {
-					if !a.Steps[i].Excluded && d.compared(v, a.Steps[i].Signature) {
-						x = append(x, float64(at(lay.PerStep, i)))
-					}
-				}
-				if len(x) >= 5 {
-					row[l] = variation(x)
-				}
-			}
-		}
-		cv = append(cv, row)
-	}
 	if len(d.strata) <= 1 { // steps of several kinds vary by nature
-		copy(side.Disturbed, stats.Disturbed(cv))
+		copy(side.Disturbed, stats.Disturbed(d.variations(v)))
 	}
 	for r, bad := range side.Disturbed {
 		if bad {
@@ -180,20 +162,54 @@ func (d *differ) noteSide(v *view) {
 	}
 }
 
+// variations returns how much each layer varies between the steps of each run; 0
+// where there are too few to tell.
+func (d *differ) variations(v *view) [][]float64 {
+	var out [][]float64
+	var x []float64
+	for r, a := range v.side.Runs {
+		var steps []int
+		for i := range a.Steps {
+			if !a.Steps[i].Excluded && d.compared(v, a.Steps[i].Signature) {
+				steps = append(steps, i)
+			}
+		}
+		row := make([]float64, len(v.parts))
+		for l, p := range v.parts {
+			if p.rows[r] == nil || p.index < 0 || len(steps) < 5 {
+				continue
+			}
+			x = x[:0]
+			for _, i := range steps {
+				x = append(x, float64(at(p.rows[r].PerStep, i)))
+			}
+			row[l] = relativeSD(x)
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// relativeSD is the standard deviation over the mean; 0 for a mean of 0.
+func relativeSD(x []float64) float64 {
+	mean, ss := 0.0, 0.0
+	for _, v := range x {
+		mean += v / float64(len(x))
+	}
+	for _, v := range x {
+		ss += (v - mean) * (v - mean)
+	}
+	if mean == 0 {
+		return 0
+	}
+	return math.Sqrt(ss/float64(len(x)-1)) / mean
+}
+
 // compared reports whether steps of a signature are in a stratum.
 func (d *differ) compared(v *view, signature string) bool {
 	return slices.ContainsFunc(d.strata, func(s stratum) bool {
 		return signature == map[bool]string{true: s.base, false: s.new}[v == d.base]
 	})
-}
-
-func (v *view) layerOf(p *part, a *Analysis) *Layer {
-	for r, have := range v.side.Runs {
-		if have == a {
-			return p.rows[r]
-		}
-	}
-	return nil
 }
 
 // foundOnly lists the findings of one side whose code the other lacks, each

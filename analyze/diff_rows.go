@@ -29,9 +29,9 @@ func (d *differ) test() {
 	d.drift, d.c.PriorSD = cmp.Drift, cmp.PriorSD
 	d.stepRows(cmp, step, opt)
 	changed := d.significant(d.c.Rows)
-	results := make(map[*partPair]*stats.Row)
+	results := make(map[*partPair]result)
 	for i, p := range matched {
-		results[p] = &cmp.Rows[i]
+		results[p] = result{&cmp.Rows[i], values[i]}
 	}
 	verdicts := make([]stats.Verdict, 0, len(d.pairs))
 	for _, r := range d.c.Rows {
@@ -56,6 +56,12 @@ func (d *differ) test() {
 	rest.setMean(d.rest.mean, 0, 0)
 	rest.Note = "ops that belong to no layer or named part; not tested"
 	d.c.Rows = append(d.c.Rows, rest)
+}
+
+// A result is a tested row with the values behind it.
+type result struct {
+	row    *stats.Row
+	values stats.Pair
 }
 
 // significant reports whether a row says that something changed.
@@ -212,7 +218,7 @@ func change(base, new float64) float64 {
 }
 
 // partRow makes the row of a layer or named part.
-func (d *differ) partRow(p *partPair, s *stats.Row) DiffRow {
+func (d *differ) partRow(p *partPair, s result) DiffRow {
 	row := DiffRow{Key: p.key(), Parent: "step", Level: "layer", Index: p.index(), Metric: "op_time", Status: "matched", Unit: "ps", pairs: p}
 	row.setMean(p.mean, 0, 0)
 	var b, n sums
@@ -232,8 +238,8 @@ func (d *differ) partRow(p *partPair, s *stats.Row) DiffRow {
 		if p.base.key != p.new.key {
 			row.BaseKey = p.base.key
 		}
-		d.fill(&row, *s)
-		d.rank(&row, stats.Pair{Base: d.partValues(d.base, p.base), New: d.partValues(d.new, p.new)}, func(v *view) []float64 {
+		d.fill(&row, *s.row)
+		d.rank(&row, s.values, func(v *view) []float64 {
 			part := p.new
 			if v == d.base {
 				part = p.base

@@ -181,6 +181,9 @@ func (d *differ) quantile(v *view, run int, whole, p float64, value func(step in
 func (d *differ) samples(v *view, run int, signature string, value func(step int) float64) []float64 {
 	var x []float64
 	steps := v.side.Runs[run].Steps
+	if len(steps) > 0 {
+		x = make([]float64, 0, len(steps))
+	}
 	for i := range steps {
 		if !steps[i].Excluded && steps[i].Signature == signature {
 			x = append(x, value(i))
