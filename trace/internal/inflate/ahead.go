@@ -18,10 +18,10 @@ type decoded struct {
 	err        error
 }
 
-// NewAhead starts decompression of z, at most three blocks ahead. The caller
+// NewAhead starts decompression of z, at most two blocks ahead. The caller
 // must not use z any more, and must call Close.
 func NewAhead(z *Reader) *Ahead {
-	const buffers = 4
+	const buffers = 3
 	a := &Ahead{
 		free:   make(chan []byte, buffers),
 		blocks: make(chan decoded, buffers),

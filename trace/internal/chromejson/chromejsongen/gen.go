@@ -106,6 +106,10 @@ var ops = []op{
 	{"multiply_reduce_fusion", "loop fusion", "post_attention_layernorm/reduce_sum:", "f32[1024]{0:T(1024)}"},
 }
 
+// opsPerLayer is how many events later the same text comes again: gzip then
+// shrinks a file to a tenth, as it does real ones.
+const opsPerLayer = 28
+
 func appendMicros(b []byte, ps int64) []byte {
 	return strconv.AppendFloat(b, float64(ps)/1e6, 'g', 17, 64)
 }
@@ -124,24 +128,26 @@ func (g *gen) tpu() {
 }
 
 func (g *gen) tpuEvent(i int) {
-	layer := i / len(ops) % g.spec.Layers
-	o := ops[i%len(ops)]
-	id := layer*len(ops) + i%len(ops)
+	layer := i / opsPerLayer % g.spec.Layers
+	at := i % opsPerLayer
+	o := ops[at%len(ops)]
+	id := layer*opsPerLayer + at
+	width := 128 * (at*7%61 + 1)
 	start, dur := g.step()
 	b := append(g.buf[:0], `{"ph":"X","pid":3,"tid":3,"ts":`...)
 	b = appendMicros(b, start)
 	b = append(b, `,"dur":`...)
 	b = appendMicros(b, dur)
 	bytes := 4096 * (1 + g.rand.IntN(90000))
-	b = fmt.Appendf(b, `,"name":"%s.%d","args":{"Time Scale Multiplier":"1","bytes_accessed":"%d","deduplicated_name":"%s","device_duration_ps":"%d","device_offset_ps":"%d","hlo_category":"%s",`,
-		o.name, id, bytes, o.name, dur, start+402e6, o.category)
-	b = fmt.Appendf(b, `"long_name":"%%%s.%d = %s %s(%s %%param.%d, bf16[1024,5120]{1,0:T(8,128)(2,1)} %%get-tuple-element.%d, f32[1024]{0:T(1024)S(1)} %%add_rsqrt_fusion.%d), kind=kOutput, calls=%%fused_computation.%d, metadata={op_name=\"%s\"}",`,
-		o.name, id, o.shape, o.name, o.shape, id*8+33, id+500, id+1, id, o.scope)
+	b = fmt.Appendf(b, `,"name":"%s.%d","args":{"Time Scale Multiplier":"1","bytes_accessed":"%d","deduplicated_name":"%s.%d","device_duration_ps":"%d","device_offset_ps":"%d","hlo_category":"%s",`,
+		o.name, id, bytes, o.name, at, dur+g.rand.Int64N(100), start+402e6+g.rand.Int64N(1e6), o.category)
+	b = fmt.Appendf(b, `"long_name":"%%%s.%d = %s %s(%s %%param.%d, bf16[1024,%d]{1,0:T(8,128)(2,1)} %%get-tuple-element.%d, f32[%d]{0:T(1024)S(1)} %%add_rsqrt_fusion.%d), kind=kOutput, calls=%%fused_computation.%d, metadata={op_name=\"%s\"}",`,
+		o.name, id, o.shape, o.name, o.shape, id*8+33, width, g.rand.IntN(3000), width, id+1, id, o.scope)
 	b = fmt.Appendf(b, `"memory_access_breakdown":"<opaque bytes>","model_flops":"%d","raw_bytes_accessed":"%d","shape_with_layout":"%s"`,
-		bytes*51, bytes, o.shape)
+		g.rand.Int64N(1e12), bytes, o.shape)
 	if o.scope != "" {
 		b = fmt.Appendf(b, `,"source":"/app/models/decoder.py:%d","source_stack":"/app/models/decoder.py:%d:14\n/app/models/decoder.py:81:9\n/app/runner/step.py:254:13\n","tf_op":"jit(step_fun)/layers.%d/%s"`,
-			100+i%len(ops), 100+i%len(ops), layer, o.scope)
+			100+at*3, 100+at*3, layer, o.scope)
 	}
 	b = append(b, `}},`...)
 	g.bytes(b)
