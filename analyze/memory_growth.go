@@ -123,8 +123,8 @@ func (g *MemoryGrowth) judge() {
 			if r.Device != "" {
 				where += " on " + r.Device
 			}
-			g.Findings = append(g.Findings, Finding{Code: "leak-suspect", Severity: trace.Warning, Count: r.Added,
-				Message: fmt.Sprintf("%d more buffers of %d B each are alive, %d B in all, from %s", r.Added, r.Each, r.Added*r.Each, where),
+			g.Findings = append(g.Findings, Finding{Code: "leak-suspect", Severity: trace.Warning, Count: 1,
+				Message: fmt.Sprintf("%d × %d B = %d B more are alive from %s", r.Added, r.Each, r.Added*r.Each, where),
 				Hint:    "if the second state has no more work in flight than the first, something keeps them: a cache, a list, a closure"})
 		}
 	}

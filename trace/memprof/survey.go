@@ -119,3 +119,18 @@ func eachField(b []byte, f func(num protowire.Number, val []byte, v uint64) erro
 	}
 	return nil
 }
+
+// Detect says whether a file begins like a pprof profile, decompressed: with a
+// sample type, a message of at most two small numbers. Captures begin with a
+// plane, which has a name or is larger.
+func Detect(head []byte) bool {
+	if len(head) < 2 || head[0] != 1<<3|2 || int(head[1]) > len(head)-2 || head[1] > 12 {
+		return false
+	}
+	ok := head[1] > 0
+	err := eachField(head[2:2+head[1]], func(num protowire.Number, val []byte, _ uint64) error {
+		ok = ok && (num == 1 || num == 2) && val == nil
+		return nil
+	})
+	return ok && err == nil
+}
