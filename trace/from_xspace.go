@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"github.com/layerscope/layerscope/trace/hlo"
@@ -258,18 +259,19 @@ type xspaceLine struct {
 }
 
 func (l xspaceLine) batches(yield func(*Batch, error) bool) {
-	out := batchPool.Get().(*Batch)
-	defer batchPool.Put(out)
-	var ops []OpID
+	mem := lineMemories.Get().(*lineMemory)
+	defer lineMemories.Put(mem)
+	out := &mem.batch
 	err := l.line.Scan(l.opts, func(b *xspace.Batch) bool {
 		n := len(b.Meta)
-		ops = slices.Grow(ops[:0], n)[:n]
+		ops := slices.Grow(mem.ops[:0], n)[:n]
+		mem.ops = ops
 		for i, m := range b.Meta {
 			ops[i] = l.first + OpID(min(m, l.n))
 		}
 		*out = Batch{Op: ops, Start: times(b.Start), Dur: durations(b.Dur)}
-		if l.work {
-			out.FLOPs, out.Bytes = work(b)
+		if l.work && b.Found {
+			out.FLOPs, out.Bytes = mem.work(b)
 		}
 		if b.Occurrences != nil {
 			return l.aggregated(b, out, yield)
@@ -306,20 +308,30 @@ func (l xspaceLine) aggregated(b *xspace.Batch, all *Batch, yield func(*Batch, e
 	return (plain.Len() == 0 || yield(&plain, nil)) && yield(&sums, nil)
 }
 
+// A lineMemory is what the batches of a line are made of, recycled.
+type lineMemory struct {
+	batch Batch
+	ops   []OpID
+	sums  []int64
+}
+
+var lineMemories = sync.Pool{New: func() any { return new(lineMemory) }}
+
 // work returns the FLOPs and bytes that events state beyond their op's.
-func work(b *xspace.Batch) (flops, mem []int64) {
+func (mem *lineMemory) work(b *xspace.Batch) (flops, bytes []int64) {
 	n := len(b.Meta)
-	both := make([]int64, 2*n)
-	flops, mem = both[:n:n], both[n:]
-	for c, out := range [][]int64{flops, mem} {
+	mem.sums = slices.Grow(mem.sums[:0], 2*n)[:2*n]
+	flops, bytes = mem.sums[:n:n], mem.sums[n:]
+	for c, out := range [...][]int64{flops, bytes} {
 		col := b.Values[c]
-		for i := range out {
-			if k := col.Kind[i]; k == xspace.Int || k == xspace.Uint {
+		for i, k := range col.Kind {
+			out[i] = 0
+			if k == xspace.Int || k == xspace.Uint {
 				out[i] = int64(col.Bits[i])
 			}
 		}
 	}
-	return flops, mem
+	return flops, bytes
 }
 
 // times views picoseconds as Times: the types have the same representation, and

@@ -88,10 +88,14 @@ func lineKind(ln *xspace.Line) Kind {
 
 // tpu adds the lines of a TPU core, or of another device with op metadata.
 func (x *xspaceReader) tpu(pl *xspace.Plane, device int) error {
-	custom, aggregated := false, false
+	var custom []bool // by metadata index
+	aggregated := false
 	first, n := x.addOps(pl, func(i uint32) Op {
 		op := x.tpuOp(pl.Event(i))
-		custom = custom || op.Category == "custom-call"
+		if op.Category == "custom-call" {
+			custom = append(custom, make([]bool, int(i)+1-len(custom))...)
+			custom[i] = true
+		}
 		return op
 	})
 	for i := range pl.NumStats() {
@@ -102,11 +106,12 @@ func (x *xspaceReader) tpu(pl *xspace.Plane, device int) error {
 		src.opts = xspace.ScanOptions{BaseNs: x.base, DeviceClock: x.opts.Clock == DeviceClock}
 		kind := lineKind(ln)
 		if kind == Ops {
-			if custom {
+			if custom != nil {
 				src.work = true
-				src.opts.Want = []string{"flops", "bytes_accessed"}
+				src.opts.Want, src.opts.WantFor = []string{"flops", "bytes_accessed"}, custom
 			}
 			if aggregated {
+				src.opts.WantFor = nil
 				src.agg = len(src.opts.Want)
 				src.opts.Want = append(src.opts.Want, "self_duration_ps", "min_duration_ps")
 			}
@@ -213,7 +218,7 @@ func accesses(b []byte) []Access {
 // executions reads a module line, and compares its two clocks.
 func (x *xspaceReader) executions(pl *xspace.Plane, ln *xspace.Line, src xspaceLine, device int) error {
 	opts := src.opts
-	opts.Want = []string{"run_id"}
+	opts.Want, opts.WantFor = []string{"run_id"}, nil
 	var sum [2]float64
 	err := ln.Scan(opts, func(b *xspace.Batch) bool {
 		for i, m := range b.Meta {

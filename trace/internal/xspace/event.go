@@ -146,6 +146,7 @@ func (sc *scanner) take(role statRole, rs rawStat, k int, pair *devicePair) (fil
 		sc.held = true
 	}
 	col.Kind[k], col.Bits[k] = rs.kind, bits
+	sc.found = true
 	return filled + 1
 }
 
@@ -178,7 +179,7 @@ func (ln *Line) Events(yield func(timestampNs int64, ev *Event) bool) error {
 	if err := ln.pl.Load(); err != nil {
 		return err
 	}
-	sc := newScanner(ln, &ScanOptions{})
+	sc := newScanner(ln, ScanOptions{})
 	defer sc.release()
 	sc.mode, sc.record = modeRecord, yield
 	for i := range ln.Sections() {

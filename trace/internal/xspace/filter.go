@@ -10,6 +10,7 @@ type scanMode uint8
 const (
 	modePlain  scanMode = iota // jumps over them
 	modeDevice                 // reads the pair of device times
+	modeSome                   // reads the pair, and looks at the stats of the events of WantFor
 	modeStats                  // looks at each until all wanted ones are found
 	modeCount                  // counts events, has no batches
 	modeRecord                 // decodes events whole, has no batches
@@ -82,10 +83,20 @@ func (sc *scanner) prepare() {
 		return
 	}
 	sf.roles += 2
-	if sc.mode == modePlain {
+	switch {
+	case sc.mode == modePlain:
 		sc.mode = modeDevice
+	case sc.opts.WantFor != nil:
+		sc.mode = modeSome
 	}
 	sf.head = newDeviceHead(sf)
+}
+
+// wantedFor reports whether the wanted stats are those of events of that metadata
+// index too.
+func (sc *scanner) wantedFor(meta uint32) bool {
+	list := sc.opts.WantFor
+	return int64(meta) < int64(len(list)) && list[meta]
 }
 
 // wanted gives all stat ids of that name in the section's part a role, and

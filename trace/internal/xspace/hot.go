@@ -73,6 +73,13 @@ func (sc *scanner) gather(dense []uint32, limit int) bool {
 		sc.gatherEnds(to)
 		sc.gatherPairs(from, begin)
 		flag, ts = OnDevice, 0
+	case modeSome:
+		sc.gatherEnds(to)
+		sc.walkSome(dense, from, begin)
+		walked := sc.k
+		sc.gatherPairs(from, begin)
+		sc.unwalk(sc.k, walked)
+		flag, ts = OnDevice, 0
 	}
 	squeezeAll(sc.cols.start[from:sc.k], ts)
 	squeezeAll(sc.cols.dur[from:sc.k], 0)
@@ -178,12 +185,26 @@ func (sc *scanner) gatherPairs(from, begin int) {
 	}
 }
 
+// walkSome takes the wanted stats of the events of WantFor that gatherEnds found
+// from row from and position begin on, up to the first whose stats do not parse.
+func (sc *scanner) walkSome(dense []uint32, from, begin int) {
+	cols := sc.cols
+	for k := from; k < sc.k; k++ {
+		i := k & (maxBatch - 1)
+		at, e := int(cols.start[i]), int(cols.dur[i])
+		if sc.packedFor(dense, cols.meta[i]) && !sc.walk(at, e, k, roleColumn, sc.stats.roles-2) {
+			sc.k, sc.pos = k, begin
+			return
+		}
+		begin = e
+	}
+}
+
 // decodeIDs turns the gathered ids from row from on into metadata indices.
 func (sc *scanner) decodeIDs(dense []uint32, from int) {
 	cols := sc.cols
 	for k := from; k < sc.k; k++ {
-		id := cols.meta[k&(maxBatch-1)]
-		id = id&0x7f | id>>1&0x3f80 | id>>2&0x1fc000
+		id := unpackID(cols.meta[k&(maxBatch-1)])
 		m := none
 		if int(id) < len(dense) {
 			m = atomic.LoadUint32(&dense[id]) - 1
@@ -193,6 +214,18 @@ func (sc *scanner) decodeIDs(dense []uint32, from int) {
 		}
 		cols.meta[k&(maxBatch-1)] = m
 	}
+}
+
+// unpackID decodes a gathered id.
+func unpackID(id uint32) uint32 { return id&0x7f | id>>1&0x3f80 | id>>2&0x1fc000 }
+
+// packedFor reports whether the wanted stats are those of events of a gathered id.
+func (sc *scanner) packedFor(dense []uint32, id uint32) bool {
+	id = unpackID(id)
+	if int(id) >= len(dense) {
+		return sc.wantedFor(sc.index(int64(id)))
+	}
+	return sc.wantedFor(atomic.LoadUint32(&dense[id]) - 1)
 }
 
 // hotMixed decodes events of all usual shapes until the batch holds size.
@@ -247,8 +280,14 @@ func (sc *scanner) hotMixed(dense []uint32, size int) {
 			break
 		}
 		cols.start[i], cols.dur[i] = int64(squeeze(x))+sc.ts, int64(squeeze(y))
-		if mode != modePlain && at < e && !sc.walk(at, e, k) {
-			break
+		if mode != modePlain && at < e {
+			mask, roles := ^statRole(0), sc.stats.roles
+			if mode == modeSome && !sc.packedFor(dense, cols.meta[i]) {
+				mask, roles = ^statRole(roleColumn), 2
+			}
+			if !sc.walk(at, e, k, mask, roles) {
+				break
+			}
 		}
 		k++
 		p = e

@@ -20,6 +20,9 @@ type ScanOptions struct {
 	// Want names stats to extract per event, in the order of Batch.Values. Of a
 	// stat that an event carries twice the first is taken. At most 250.
 	Want []string
+	// WantFor, if not nil, limits Want to events whose metadata index it holds true
+	// for; the stats of other events may be left out, and then cost nothing.
+	WantFor []bool
 	// Strict verifies every field of every event and honours fields that stand
 	// behind the stats, at 3 times the cost. Without it the rest of an event
 	// is jumped over once its id, times and wanted stats are known, which is the
@@ -58,6 +61,7 @@ type Batch struct {
 	Flags       []Flag
 	Occurrences []int64  // nil unless an event of the batch is aggregated; 0 for those that are not
 	Values      []Column // one per ScanOptions.Want
+	Found       bool     // some event carries a wanted stat
 
 	win []byte // what string values point into
 	pl  *Plane
@@ -105,7 +109,7 @@ func (ln *Line) Scan(opts ScanOptions, yield func(*Batch) bool) error {
 	if len(opts.Want) > maxWant {
 		return fmt.Errorf("%d stats wanted of a line, at most %d can be", len(opts.Want), maxWant)
 	}
-	sc := newScanner(ln, &opts)
+	sc := newScanner(ln, opts)
 	defer sc.release()
 	sc.batch()
 	for i := range ln.Sections() {
@@ -123,7 +127,7 @@ func (ln *Line) Scan(opts ScanOptions, yield func(*Batch) bool) error {
 // far faster than a scan, and exact except that a scan leaves out damaged events.
 // It fills what Display and DurationPs return.
 func (ln *Line) Count() (n int64, err error) {
-	sc := newScanner(ln, &ScanOptions{})
+	sc := newScanner(ln, ScanOptions{})
 	defer sc.release()
 	sc.mode = modeCount
 	for i := range ln.Sections() {

@@ -21,7 +21,7 @@ const (
 type scanner struct {
 	ln   *Line
 	pl   *Plane
-	opts *ScanOptions
+	opts ScanOptions
 
 	win  []byte // the window, room bytes of data and padding
 	room int
@@ -40,6 +40,7 @@ type scanner struct {
 	total int64 // events in the batches before
 	held  bool  // the batch points into win
 	aggr  bool  // the batch has aggregated events
+	found bool  // a wanted stat was stored since the columns were cleared
 
 	mode    scanMode
 	stats   statFilter
@@ -70,7 +71,7 @@ var scanners struct {
 	free []*scanner
 }
 
-func newScanner(ln *Line, opts *ScanOptions) *scanner {
+func newScanner(ln *Line, opts ScanOptions) *scanner {
 	scanners.mu.Lock()
 	var sc *scanner
 	if n := len(scanners.free); n > 0 {
@@ -82,7 +83,7 @@ func newScanner(ln *Line, opts *ScanOptions) *scanner {
 		sc = &scanner{cols: &columns{}}
 	}
 	sc.ln, sc.pl, sc.opts, sc.mode = ln, ln.pl, opts, modePlain
-	sc.k, sc.total, sc.held, sc.aggr, sc.stopped = 0, 0, false, false, false
+	sc.k, sc.total, sc.held, sc.aggr, sc.found, sc.stopped = 0, 0, false, false, false, false
 	window := opts.WindowBytes
 	if window <= 0 {
 		window = defaultWindow
@@ -120,7 +121,7 @@ func (sc *scanner) reserve(n int) {
 
 // release gives the scanner back, without what would keep the file alive.
 func (sc *scanner) release() {
-	sc.ln, sc.pl, sc.opts, sc.record = nil, nil, nil, nil
+	sc.ln, sc.pl, sc.opts, sc.record = nil, nil, ScanOptions{}, nil
 	clear(sc.event.Stats)
 	sc.b.win, sc.b.pl = nil, nil
 	sc.stats.other, sc.refs = nil, nil
@@ -192,9 +193,12 @@ func (sc *scanner) flush(yield func(*Batch) bool) bool {
 		c := sc.vals[i]
 		b.Values = append(b.Values, Column{c.Kind[:k], c.Bits[:k]})
 	}
+	b.Found = sc.found
 	sc.total += int64(k)
 	sc.stopped = !yield(b)
-	sc.k, sc.held, sc.aggr = 0, false, false
-	sc.clear(k)
+	if sc.found {
+		sc.clear(k)
+	}
+	sc.k, sc.held, sc.aggr, sc.found = 0, false, false, false
 	return !sc.stopped
 }

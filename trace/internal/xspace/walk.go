@@ -44,36 +44,36 @@ const (
 	quickHead = statID<<3<<16 | tagEvent
 )
 
-// walk gives the stats in [p, e) of the window their roles for row k, up to the
-// last one that is wanted. It reports false when something else than a stat comes
-// before, or a wanted stat does not parse.
-func (sc *scanner) walk(p, e, k int) bool {
+// walk gives the stats in [p, e) of the window those of their roles for row k that
+// are in mask, up to the last of the n that have any. It reports false when
+// something else than a stat comes before, or a wanted stat does not parse.
+func (sc *scanner) walk(p, e, k int, mask statRole, n int) bool {
 	var pair devicePair
 	base := unsafe.Pointer(&sc.win[0])
 	for found := 0; p < e; {
 		w := load(base, p)
 		if byte(w) != tagEvent {
-			return sc.unwalk(k)
+			return sc.unwalk(k, k+1)
 		}
 		body, size := p+2, int(w>>8&0xff)
 		if size >= 0x80 {
 			n, next := uvarint(sc.win[:e], p+1)
 			if next < 0 || n > uint64(e-next) {
-				return sc.unwalk(k)
+				return sc.unwalk(k, k+1)
 			}
 			body, size = next, int(n)
 		}
 		p = body + size
 		if p > e {
-			return sc.unwalk(k)
+			return sc.unwalk(k, k+1)
 		}
 		role, rs, ok := statRole(0), rawStat{}, false
 		if w&quickMask == quickHead {
-			if role = sc.stats.small[w>>24&0x7f]; role == 0 {
+			if role = sc.stats.small[w>>24&0x7f] & mask; role == 0 {
 				continue
 			}
-			if n := sc.quickColumn(role, w, body+2, p, k); n >= 0 {
-				if found += n; found == sc.stats.roles {
+			if more := sc.quickColumn(role, w, body+2, p, k); more >= 0 {
+				if found += more; found == n {
 					break
 				}
 				continue
@@ -82,13 +82,13 @@ func (sc *scanner) walk(p, e, k int) bool {
 		}
 		if !ok {
 			if rs, ok = decodeStat(sc.win[body:p]); !ok {
-				return sc.unwalk(k)
+				return sc.unwalk(k, k+1)
 			}
-			if role = sc.stats.role(rs.id); role == 0 {
+			if role = sc.stats.role(rs.id) & mask; role == 0 {
 				continue
 			}
 		}
-		if found += sc.take(role, rs, k, &pair); found == sc.stats.roles {
+		if found += sc.take(role, rs, k, &pair); found == n {
 			break
 		}
 	}
@@ -118,6 +118,7 @@ func (sc *scanner) quickColumn(role statRole, w uint64, p, e, k int) (filled int
 		bits = sc.refIndex(bits)
 	}
 	col.Kind[k], col.Bits[k] = kind, bits
+	sc.found = true
 	return 1
 }
 
@@ -146,10 +147,10 @@ func (sc *scanner) quickStat(w uint64, p, e int) (rs rawStat, ok bool) {
 	return rs, false
 }
 
-// unwalk takes back what row k got.
-func (sc *scanner) unwalk(k int) bool {
+// unwalk takes back what rows from k to end got. It returns false.
+func (sc *scanner) unwalk(k, end int) bool {
 	for i := range sc.opts.Want {
-		sc.vals[i].Kind[k] = NoValue
+		clear(sc.vals[i].Kind[k:end])
 	}
 	return false
 }
