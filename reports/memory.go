@@ -69,7 +69,7 @@ func (m *memoryReport) facts() []fact {
 	}
 	if g := m.growth; g != nil && g.BaseBytes|g.NewBytes != 0 {
 		out = append(out, fact{"before", fmt.Sprintf("%s in %s", exactBytes(g.BaseBytes), plural(g.BaseCount, "buffer"))},
-			fact{"change", signed(g.NewBytes-g.BaseBytes) + " B"})
+			fact{"change", signedBytes(g.NewBytes-g.BaseBytes)})
 	}
 	for i := range m.use.Allocators {
 		if i == 8 {
@@ -94,11 +94,12 @@ func exactBytes(n int64) string {
 	return fmt.Sprintf("%s (%s B)", quantity.Format(quantity.Bytes, quantity.Int(n)), number(n))
 }
 
-func signed(n int64) string {
+// signedBytes writes a change to the byte: "+6,291,456 B".
+func signedBytes(n int64) string {
 	if n > 0 {
-		return "+" + number(n)
+		return "+" + number(n) + " B"
 	}
-	return number(n)
+	return number(n) + " B"
 }
 
 func (m *memoryReport) top(n int) (rows int, more string) {
