@@ -11,7 +11,8 @@ import (
 // Options set a reader's bounds. The zero value is for files of any kind.
 type Options struct {
 	// Want lists the keys of args whose values [Event.Want] shall hold. They
-	// are picked in passing; [Value.Lookup] walks args again.
+	// are picked in passing; [Value.Lookup] walks args again. Keys are compared
+	// as written, escapes and all.
 	Want []string
 	// Window is the number of bytes read at a time; 256 KiB if 0.
 	Window int
@@ -49,7 +50,7 @@ type Member struct {
 type Reader struct {
 	opt  Options
 	in   window
-	want wantTable
+	keys keyTable
 
 	ev    Event
 	ts    micros // of ev, before the origin is taken off
@@ -90,7 +91,7 @@ func NewReader(r io.Reader, opt Options) *Reader {
 // inside one block are read in place, without a copy.
 func NewBlockReader(src Source, opt Options) *Reader {
 	opt = opt.withDefaults()
-	rd := &Reader{opt: opt, in: window{src: src}, want: newWantTable(opt.Want)}
+	rd := &Reader{opt: opt, in: window{src: src}, keys: newKeyTable(opt.Want)}
 	rd.ev.Want = make([]Value, len(opt.Want))
 	return rd
 }

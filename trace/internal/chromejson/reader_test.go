@@ -265,6 +265,36 @@ func TestFields(t *testing.T) {
 	wants(`1||||`)
 }
 
+// TestManyKeys: keys of args beyond what the reader remembers, and wanted ones
+// among them, in changing order.
+func TestManyKeys(t *testing.T) {
+	var want []string
+	for i := range 300 {
+		want = append(want, fmt.Sprintf("w%d", i))
+	}
+	var doc strings.Builder
+	doc.WriteString("[")
+	for n := range 20 {
+		fmt.Fprintf(&doc, `{"ph":"X","args":{`)
+		for i := range 300 {
+			fmt.Fprintf(&doc, `"k%d_%d":0,"w%d":%d,`, n, i, i*7%300, n+i*7%300)
+		}
+		fmt.Fprintf(&doc, `"":0}},`)
+	}
+	rd := NewReader(strings.NewReader(doc.String()), Options{Want: want})
+	for n := range 20 {
+		ev, err := rd.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range ev.Want {
+			if got, _ := v.Int(); got != int64(n+i) {
+				t.Fatalf("event %d: %s = %s", n, want[i], v)
+			}
+		}
+	}
+}
+
 func TestOffset(t *testing.T) {
 	doc := `{"a":1, "traceEvents": [` + evA + `, ` + evB + `]}`
 	rd := NewBlockReader(&shredded{data: []byte(doc), size: 11}, Options{})
