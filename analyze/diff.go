@@ -15,9 +15,10 @@ type Side struct {
 	// Runs are the captures. The run is the unit of evidence; with one run on a
 	// side captures may differ, the code is never said to.
 	Runs []*Analysis
-	// PeakHBM is the peak of device memory in bytes, the largest over runs;
-	// 0 = not known.
-	PeakHBM int64
+	// PeakHBM is the peak of device memory in bytes as allocators saw it,
+	// PlanBytes what the largest program was planned to need by the compiler: the
+	// largest over runs, 0 = not known.
+	PeakHBM, PlanBytes int64
 
 	// What follows is filled in by [Diff]: steps that count, steps left out, and
 	// steps and captures that something disturbed (they count).

@@ -38,14 +38,14 @@ var policies = map[string][]string{
 var subjects = map[string]struct{ level, metric string }{
 	"step": {"step", "op_time"}, "duration": {"step", "duration"}, "throughput": {"step", "duration"},
 	"common": {"step", "common_shift"}, "layer": {"layer", "op_time"}, "step_p95": {"step", "duration_p95"},
-	"step_p99": {"step", "duration_p99"}, "peak_hbm": {"step", "peak_hbm"}, "compiles": {"step", "compiles"},
+	"step_p99": {"step", "duration_p99"}, "peak_hbm": {"step", "peak_hbm"}, "compiles": {"step", "compiles"}, "plan_bytes": {"step", "plan_bytes"},
 	"flops": {"step", "flops"}, "bytes": {"step", "bytes"},
 }
 
 // ParseGate reads a rule, SUBJECT>+N% or SUBJECT>N ('<' likewise), or the rules
 // of policy:NAME. Subjects are step, duration, throughput (steps per second),
 // layer (any), a layer's or named part's key, step_p95, step_p99, flops, bytes,
-// peak_hbm and compiles, which is the new side's count.
+// peak_hbm, plan_bytes (the compiler's plan) and compiles, which is the new side's count.
 func ParseGate(text string) ([]GateRule, error) {
 	if name, ok := strings.CutPrefix(text, "policy:"); ok {
 		rules, known := policies[name]
@@ -206,7 +206,7 @@ func (c *Comparison) noRows(rule *GateRule) error {
 		return fmt.Errorf("rule %q: no layers were found on both sides", rule.Rule)
 	case "peak_hbm":
 		return fmt.Errorf("rule %q: peak memory is not known of both sides: add a device memory profile or a capture with memory events", rule.Rule)
-	case "flops", "bytes":
+	case "flops", "bytes", "plan_bytes":
 		return fmt.Errorf("rule %q: the captures state no %s", rule.Rule, rule.Subject)
 	}
 	return fmt.Errorf("rule %q: no layer or part is called %q", rule.Rule, rule.Subject)

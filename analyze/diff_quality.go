@@ -21,6 +21,9 @@ func (d *differ) totals() {
 	if b, n := d.base.side.PeakHBM, d.new.side.PeakHBM; b > 0 && n > 0 {
 		d.exact("peak device memory", "peak_hbm", "bytes", float64(b), float64(n))
 	}
+	if b, n := d.base.side.PlanBytes, d.new.side.PlanBytes; b > 0 && n > 0 {
+		d.exact("memory plan of the largest program", "plan_bytes", "bytes", float64(b), float64(n))
+	}
 }
 
 // tail compares a high quantile of the steps' durations, where each run has

@@ -83,9 +83,9 @@ func (d *diffReport) headline() []string {
 	k := &c.Conservation
 	step := d.row("op_time")
 	scale := quantity.Time.Scale(ints(step.Base, step.New)...)
-	detail := fmt.Sprintf("Op time of a mean step: %s → %s, %s", scale.FormatUnit(quantity.Int(int64(step.Base))), scale.FormatUnit(quantity.Int(int64(step.New))), signed(k.Delta))
+	detail := fmt.Sprintf("Op time of a mean step: %s → %s, %s", scale.FormatUnit(quantity.Int(int64(step.Base))), scale.FormatUnit(quantity.Int(int64(step.New))), signedTime(k.Delta))
 	if k.Added != 0 || k.Removed != 0 || k.Unattributed != 0 {
-		detail += fmt.Sprintf(" = matched %s + added %s − removed %s + unattributed %s", signed(k.Matched), duration(k.Added), duration(k.Removed), signed(k.Unattributed))
+		detail += fmt.Sprintf(" = matched %s + added %s − removed %s + unattributed %s", signedTime(k.Matched), duration(k.Added), duration(k.Removed), signedTime(k.Unattributed))
 	}
 	detail += fmt.Sprintf(". %s against %s.", sideEvidence(&c.Base), sideEvidence(&c.New))
 	return []string{line, detail}
@@ -103,8 +103,8 @@ func sideEvidence(s *analyze.Side) string {
 	return fmt.Sprintf("%s of %s with %s", plural(len(s.Runs), "capture"), sideName(s), plural(s.Steps, "step"))
 }
 
-// signed writes a duration with its sign.
-func signed(x analyze.Duration) string {
+// signedTime writes a duration with its sign.
+func signedTime(x analyze.Duration) string {
 	if x > 0 {
 		return "+" + duration(x)
 	}
@@ -125,6 +125,9 @@ func (d *diffReport) row(metric string) *analyze.DiffRow {
 func (d *diffReport) changes() string {
 	var changed []string
 	more := 0
+	if n := d.unmatched(); n > 0 {
+		changed = append(changed, plural(n, "layer")+" without counterpart")
+	}
 	for i := range d.c.Rows {
 		r := &d.c.Rows[i]
 		if r.Level != "layer" || r.Metric != "op_time" || !changedRow(r) {
@@ -269,7 +272,7 @@ func (d *diffReport) explainBlock() block {
 		return b
 	}
 	step := d.row("op_time")
-	share := fmt.Sprintf("These parts come to %.0f %% of the step's %s of op time", 100*d.c.ExplainShare, signed(k))
+	share := fmt.Sprintf("These parts come to %.0f %% of the step's %s of op time", 100*d.c.ExplainShare, signedTime(k))
 	switch {
 	case k == 0:
 		share = "The op time of a step did not change"
@@ -283,7 +286,7 @@ func (d *diffReport) explainBlock() block {
 			value += " (" + e.Detail + ")"
 		}
 		if e.Delta != 0 {
-			value = signed(e.Delta) + "  " + value
+			value = signedTime(e.Delta) + "  " + value
 		}
 		b.facts = append(b.facts, fact{e.Key, value})
 	}

@@ -306,7 +306,7 @@ func (d *diffReport) otherBlock() block {
 		if r.Level != "step" || r.BaseValue == r.NewValue && r.Metric != "peak_hbm" {
 			continue
 		}
-		unit, ok := map[string]quantity.Unit{"flops": quantity.FLOP, "bytes": quantity.Bytes, "wall_share": quantity.Time, "peak_hbm": quantity.Bytes, "compiles": quantity.Count}[r.Metric]
+		unit, ok := map[string]quantity.Unit{"flops": quantity.FLOP, "bytes": quantity.Bytes, "wall_share": quantity.Time, "peak_hbm": quantity.Bytes, "plan_bytes": quantity.Bytes, "compiles": quantity.Count}[r.Metric]
 		if !ok || math.Abs(r.Raw) < 0.0005 && r.BaseValue != 0 {
 			continue
 		}

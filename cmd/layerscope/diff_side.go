@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/layerscope/layerscope/analyze"
+	"github.com/layerscope/layerscope/trace"
 )
 
 // A sideArg is one side on the command line: [label=]INPUT[,INPUT…], an INPUT
@@ -117,6 +118,9 @@ func holdsCaptures(dir string) bool {
 // uses all cores.
 func (a *app) loadSide(ctx context.Context, arg sideArg, in *inputFlags) (analyze.Side, error) {
 	side := analyze.Side{Label: arg.label}
+	look := *in
+	look.also = func(t *trace.Trace) { addMemory(&side, analyze.Memory(t, nil)) }
+	in = &look
 	for i, run := range arg.runs {
 		an, err := a.load(ctx, input{path: run}, in, true)
 		if err != nil {
@@ -131,6 +135,19 @@ func (a *app) loadSide(ctx context.Context, arg sideArg, in *inputFlags) (analyz
 		}
 	}
 	return side, nil
+}
+
+// addMemory keeps the peaks over a side's captures: what an allocator of a device
+// saw, and what the largest program was planned to need.
+func addMemory(side *analyze.Side, m *analyze.MemoryUse) {
+	for i := range m.Allocators {
+		side.PeakHBM = max(side.PeakHBM, m.Allocators[i].Peak)
+	}
+	for i := range m.Programs {
+		if m.Programs[i].Color == 0 { // the device's main memory
+			side.PlanBytes = max(side.PlanBytes, m.Programs[i].Peak)
+		}
+	}
 }
 
 // commitOf is the commit that a capture says it was taken of.

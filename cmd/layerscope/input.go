@@ -32,6 +32,8 @@ type inputFlags struct {
 	most   bytesValue
 
 	damaged bool // an unreadable file is a finding about it, no failure
+
+	also func(*trace.Trace) // looks at a trace before it is closed; may be nil
 }
 
 func (f *inputFlags) register(cmd *cobra.Command) {
@@ -146,6 +148,9 @@ func (a *app) load(ctx context.Context, in input, f *inputFlags, hash bool) (*an
 		read := a.now()
 		a.progress.Phase("analysing "+in.String(), 0, "")
 		out, err = analyseSteps(t, ao)
+		if f.also != nil {
+			f.also(t)
+		}
 		a.progress.Phase("", 0, "")
 		if a.verbose {
 			a.say("layerscope: %s: read in %v, analysed in %v", in.String(), read.Sub(begin).Round(time.Microsecond), a.now().Sub(read).Round(time.Microsecond))
