@@ -85,7 +85,7 @@ type keyTable struct {
 
 type knownKey struct {
 	text string
-	want int16 // index into Options.Want, -1 if not wanted
+	want int16  // index into Options.Want, -1 if not wanted
 	next uint16 // index into list
 }
 
