@@ -6,6 +6,7 @@ TAGS    ?=
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 DEMO    ?= testdata/captures/slow_a.xplane.pb.gz
+DEMORUN ?= demo-run
 
 FUZZTIME    ?= 3s
 FUZZBUDGET  ?= 150
@@ -27,8 +28,11 @@ demo:
 	@$(MAKE) -s build TAGS=nocloud
 	@$(MAKE) -s demo-run
 
+# A real capture first, then the whole loop on the embedded model.
 demo-run:
 	@$(BIN) report $(DEMO)
+	@echo
+	@$(BIN) demo --out $(DEMORUN)
 
 test:
 	@mkdir -p bin

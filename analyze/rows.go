@@ -100,14 +100,14 @@ func (s *study) outsideName(p *programFacts, id trace.OpID) string {
 	if name := s.match([]string{p.Name}, true); name != "" && p.Name != s.mainName {
 		return name
 	}
-	switch {
-	case sc.raw == "":
+	if sc.raw == "" {
 		return ""
-	case len(sc.parts) > 0:
-		return sc.parts[0]
 	}
 	if name := s.match(wrapperNames(sc.raw), true); name != "" {
 		return name
+	}
+	if len(sc.parts) > 0 {
+		return sc.parts[0]
 	}
 	return p.Name
 }

@@ -139,13 +139,13 @@ func (s *study) namedComponents(sums []Component) []Component {
 	return out
 }
 
-// noteWarmUp explains the first layer of CPU captures: worker threads that went
+// noteWarmUp explains the first layer of JAX's CPU captures: worker threads that went
 // to sleep between steps wake up in it, and work that layers share is scoped
 // to it.
 func (s *study) noteWarmUp() {
 	cpu := len(s.out.Devices) > 0
 	for _, d := range s.out.Devices {
-		cpu = cpu && d.Kind == "cpu"
+		cpu = cpu && d.Kind == "cpu" && d.Tracks > 1
 	}
 	for i := range s.out.Layers.Rows {
 		if r := &s.out.Layers.Rows[i]; r.Index == 0 && cpu {

@@ -3,6 +3,8 @@
 package engine
 
 import (
+	"hash/fnv"
+	"strings"
 	"sync"
 
 	"github.com/layerscope/layerscope/trace"
@@ -35,12 +37,26 @@ func (r *recorderTracer) Op(op OpInfo) uint32 {
 	}
 	p, ok := r.programs[op.Program]
 	if !ok {
-		p = r.rec.Program(trace.Program{Name: op.Program}, nil)
-		r.programs[op.Program] = p
+		p = r.program(op.Program)
 	}
 	id := uint32(r.rec.Op(trace.Op{Name: op.Name, Long: op.Detail, Scope: op.Scope, Category: op.Category, Program: p, FLOPs: op.FLOPs, ModelFLOPs: op.FLOPs, Bytes: op.Bytes}))
 	r.ops[op] = id
 	return id
+}
+
+// program registers a program by its full name, such as score_prefill_t48_r2. In
+// captures programs of one phase share a name, score_prefill, and differ in
+// their ids, as one function's do that was compiled for several shapes.
+func (r *recorderTracer) program(name string) int {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name)) // it never fails
+	base := name
+	if i := strings.LastIndex(name, "_t"); i > 0 {
+		base = name[:i]
+	}
+	p := r.rec.Program(trace.Program{Name: base, ID: h.Sum64()>>1 | 1}, nil)
+	r.programs[name] = p
+	return p
 }
 
 func (r *recorderTracer) Track(name string) TraceTrack {
@@ -128,8 +144,7 @@ func (t *moduleTrack) Begin(id uint32) {
 	t.r.mu.Lock()
 	p, ok := t.r.programs[name]
 	if !ok {
-		p = t.r.rec.Program(trace.Program{Name: name}, nil)
-		t.r.programs[name] = p
+		p = t.r.program(name)
 	}
 	t.r.mu.Unlock()
 	t.program, t.start = p, t.lane.Now()

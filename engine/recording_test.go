@@ -18,7 +18,7 @@ func TestRecordingIsAnalysed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := mustOpen(t, Options{Model: "random:layers=5,hidden=128,ffn=512,heads=4,vocab=512", Inject: in})
+	e := mustOpen(t, Options{Model: "random:layers=7,hidden=256,ffn=1024,heads=4,vocab=512", Inject: in})
 	rec := trace.NewRecorder(trace.RecorderOptions{})
 	e.SetTracer(Record(rec))
 	request := Request{QueryIDs: indices32(200), ItemIDs: [][]int32{{1, 2}, {3}}, Labels: []int32{1}, Algorithm: Packed}
@@ -26,7 +26,7 @@ func TestRecordingIsAnalysed(t *testing.T) {
 	if err := rec.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for range 6 {
+	for range 12 {
 		score(t, e, request)
 	}
 	recording, err := rec.Stop()
@@ -47,8 +47,8 @@ func TestRecordingIsAnalysed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Layers.Method != "scope" || a.Layers.Count != 5 || a.Capture.StepCount != 6 {
-		t.Errorf("%d layers by %s, %d steps; want 5 by scope, 6", a.Layers.Count, a.Layers.Method, a.Capture.StepCount)
+	if a.Layers.Method != "scope" || a.Layers.Count != 7 || a.Capture.StepCount != 12 {
+		t.Errorf("%d layers by %s, %d steps; want 7 by scope, 12", a.Layers.Count, a.Layers.Method, a.Capture.StepCount)
 	}
 	rows := a.Layers.Unattributed
 	for _, r := range a.Layers.Rows {

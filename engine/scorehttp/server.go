@@ -72,7 +72,7 @@ func New(e *engine.Engine, opt Options) *Server {
 	if opt.Profiles == "" {
 		opt.Profiles = "profiles"
 	}
-	s := &Server{e: e, opt: opt, mux: http.NewServeMux(), rec: trace.NewRecorder(trace.RecorderOptions{}), started: time.Now()}
+	s := &Server{e: e, opt: opt, mux: http.NewServeMux(), rec: trace.NewRecorder(trace.RecorderOptions{Ring: 1 << 15}), started: time.Now()}
 	e.SetTracer(engine.Record(s.rec))
 	s.mux.HandleFunc("POST /v1/score", s.score)
 	s.mux.HandleFunc("GET /v1/models", s.models)
