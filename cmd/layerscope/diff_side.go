@@ -126,6 +126,9 @@ func (a *app) loadSide(ctx context.Context, arg sideArg, in *inputFlags) (analyz
 		if err != nil {
 			return side, err
 		}
+		if err := keepSteps(an, in.steps); err != nil {
+			return side, err
+		}
 		side.Runs = append(side.Runs, an)
 		commit := commitOf(an)
 		if i == 0 {
@@ -135,6 +138,25 @@ func (a *app) loadSide(ctx context.Context, arg sideArg, in *inputFlags) (analyz
 		}
 	}
 	return side, nil
+}
+
+// keepSteps leaves the steps that --steps doesn't name out of the medians.
+func keepSteps(an *analyze.Analysis, flag string) error {
+	steps, err := parseSteps(flag)
+	if err != nil || steps == nil || len(an.Steps) == 0 {
+		return err
+	}
+	first, last := steps[0], steps[1]
+	if last == lastStep {
+		first = an.Steps[len(an.Steps)-1].Index
+		last = first
+	}
+	for i := range an.Steps {
+		if s := &an.Steps[i]; s.Index < first || s.Index > last {
+			s.Excluded, s.Reason = true, "not in --steps"
+		}
+	}
+	return nil
 }
 
 // addMemory keeps the peaks over a side's captures: what an allocator of a device

@@ -13,7 +13,8 @@ func helpTopics() []*cobra.Command {
 1    failed: the message says where and why, and most of them what to do
 2    the command line can't be meant
 3    the finding asked for is true (a gate has failed)
-4    done, but the capture can't be trusted: check with an error, any verb with --strict
+4    done, but the capture can't be trusted: check with an error, any verb with --strict; a gate that can't be
+     decided, with diff --inconclusive=fail
 130  interrupted`,
 		},
 		{
