@@ -65,8 +65,8 @@ func ParseGate(text string) ([]GateRule, error) {
 		return out, nil
 	}
 	i := strings.IndexAny(text, "<>")
-	if i <= 0 {
-		return nil, fmt.Errorf("rule %q: found no comparison, wanted something like 'layer>+3%%'", text)
+	if i < 0 || strings.TrimSpace(text[:i]) == "" {
+		return nil, fmt.Errorf("rule %q: found no comparison of anything, wanted something like 'layer>+3%%'", text)
 	}
 	r := GateRule{Rule: text, Subject: strings.TrimSpace(text[:i]), Below: text[i] == '<'}
 	value := strings.TrimSpace(strings.TrimPrefix(text[i+1:], "="))

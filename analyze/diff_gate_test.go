@@ -127,6 +127,7 @@ func TestParseGateErrors(t *testing.T) {
 		"":              "found no comparison",
 		"layer":         "found no comparison",
 		">3%":           "found no comparison",
+		" >3%":          "found no comparison",
 		"layer>":        "wanted a number",
 		"layer>x%":      "wanted a number",
 		"layer>NaN%":    "wanted a number",
