@@ -25,16 +25,17 @@ var table = []Rule{
 	{Packages: "engine/internal/...", Imports: []string{"trace", "trace/memprof", "engine/internal/..."}},
 	{Packages: "engine/scorehttp", Imports: []string{"engine", "trace"}},
 
-	{Packages: "reports", Imports: []string{"analyze", "reports/internal/...", "internal/term/termtext"}, Tests: []string{"trace", "trace/hlo"}, Exported: 12},
+	{Packages: "reports", Imports: []string{"analyze", "reports/internal/...", "internal/term/termtext"}, Tests: []string{"trace", "trace/hlo"}, Exported: 14},
 	{Packages: "reports/internal/texttab", Imports: []string{"reports/internal/quantity", "internal/term/termtext"}},
 	{Packages: "reports/internal/svg", Imports: []string{"reports/internal/quantity", "internal/term/termtext"}},
 	{Packages: "reports/internal/quantity"},
 	{Packages: "reports/bundle", Exported: 8},
-	{Packages: "reports/gcs", Imports: []string{"reports/bundle"}},
+	{Packages: "reports/runindex", Exported: 15},
+	{Packages: "reports/gcs", Imports: []string{"reports/bundle", "reports/runindex"}},
 
 	{Packages: "cmd/layerscope", Imports: []string{
 		"trace", "trace/hlo", "trace/memprof", "trace/capture", "analyze", "engine", "engine/scorehttp",
-		"reports", "reports/bundle", "reports/gcs", "internal/term/...",
+		"reports", "reports/bundle", "reports/runindex", "reports/gcs", "internal/term/...",
 	}},
 
 	{Packages: "internal/term", Imports: []string{"internal/term/termtext"}},
