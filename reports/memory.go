@@ -69,7 +69,7 @@ func (m *memoryReport) facts() []fact {
 	}
 	if g := m.growth; g != nil && g.BaseBytes|g.NewBytes != 0 {
 		out = append(out, fact{"before", fmt.Sprintf("%s in %s", exactBytes(g.BaseBytes), plural(g.BaseCount, "buffer"))},
-			fact{"change", signedBytes(g.NewBytes-g.BaseBytes)})
+			fact{"change", signedBytes(g.NewBytes - g.BaseBytes)})
 	}
 	for i := range m.use.Allocators {
 		if i == 8 {

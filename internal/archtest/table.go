@@ -8,7 +8,7 @@ package archtest
 var table = []Rule{
 	{Packages: "trace", Imports: []string{"trace/internal/...", "trace/hlo"}, Tests: []string{"analyze"}, Exported: 45},
 	{Packages: "trace/internal/xspace/...", Imports: []string{"trace/internal/xspace/..."}},
-	{Packages: "trace/internal/chromejson/...", Imports: []string{"trace/internal/chromejson/..."}},
+	{Packages: "trace/internal/chromejson/...", Imports: []string{"trace/internal/chromejson/..."}, Tests: []string{"trace/internal/inflate"}},
 	{Packages: "trace/internal/perfetto/...", Imports: []string{"trace/internal/perfetto/..."}},
 	{Packages: "trace/internal/inflate"},
 	{Packages: "trace/internal/tracetxt"},
@@ -18,12 +18,12 @@ var table = []Rule{
 	{Packages: "trace/memprof"},
 	{Packages: "trace/capture/...", Imports: []string{"trace/capture/..."}},
 
-	{Packages: "analyze", Imports: []string{"trace", "trace/hlo", "trace/memprof", "analyze/internal/stats"}, Tests: []string{"trace"}, Pure: true, Exported: 46},
+	{Packages: "analyze", Imports: []string{"trace", "trace/hlo", "trace/memprof", "analyze/internal/stats"}, Tests: []string{"trace"}, Pure: true, Exported: 64},
 	{Packages: "analyze/internal/stats", Pure: true},
 
-	{Packages: "engine", Imports: []string{"trace", "trace/memprof", "engine/internal/..."}, Exported: 15},
+	{Packages: "engine", Imports: []string{"trace", "trace/memprof", "engine/internal/..."}, Tests: []string{"analyze"}, Exported: 20},
 	{Packages: "engine/internal/...", Imports: []string{"trace", "trace/memprof", "engine/internal/..."}},
-	{Packages: "engine/scorehttp", Imports: []string{"engine", "trace"}},
+	{Packages: "engine/scorehttp", Imports: []string{"engine", "trace"}, Tests: []string{"analyze"}},
 
 	{Packages: "reports", Imports: []string{"analyze", "reports/internal/...", "internal/term/termtext"}, Tests: []string{"trace", "trace/hlo"}, Exported: 14},
 	{Packages: "reports/internal/texttab", Imports: []string{"reports/internal/quantity", "internal/term/termtext"}},
@@ -86,5 +86,7 @@ var outside = []Dependency{
 // One that is no longer needed is an error.
 var exceptions = map[string]string{
 	"trace/internal/inflate/fast.go:fast":          "one loop whose state lives in registers: split up, it lost half of its speed",
+	"trace/internal/xspace/hot.go:hotMixed":        "one loop over the fields of an event; calls in it cost a tenth of the speed",
+	"trace/internal/chromejson/args.go:scanArgs":   "one loop over the members of args; calls in it cost a tenth of the speed",
 	"engine/internal/kernel/asmgen/vec.go:vecFile": "a generator that reads like the file it writes",
 }
