@@ -3,6 +3,8 @@
 package trace
 
 import (
+	"math"
+
 	"github.com/layerscope/layerscope/trace/internal/ring"
 	"github.com/layerscope/layerscope/trace/internal/tick"
 )
@@ -180,6 +182,7 @@ func (l *Lane) Alloc(a Alloc) {
 	num(nameRequested, a.Requested)
 	num(nameAllocBytes, a.Bytes)
 	num(nameAddr, int64(a.Addr))
+	recs = append(recs, ring.Make(ring.AttrFloat, uint32(nameFragmentation), t, math.Float64bits(a.Fragmentation), uint32(owner)))
 	text(nameScope, a.Scope)
 	text(nameRegion, a.Region)
 	text(nameShape, a.Shape)

@@ -226,9 +226,12 @@ func (s *spaceWriter) hostEvents(t *planeTable, lane int, lw *xspace.LineWriter)
 		for i := range attrs {
 			a := &attrs[i]
 			key := NameID(a.ID()).String()
-			if a.Kind() == ring.AttrText {
+			switch a.Kind() {
+			case ring.AttrText:
 				ev.Stats = append(ev.Stats, t.text(key, s.rec.text(a.Value)))
-			} else {
+			case ring.AttrFloat:
+				ev.Stats = append(ev.Stats, xspace.Stat{ID: t.stats.id(key), Kind: xspace.Double, Bits: a.Value})
+			default:
 				ev.Stats = append(ev.Stats, t.num(key, int64(a.Value)))
 			}
 		}

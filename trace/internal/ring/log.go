@@ -8,7 +8,8 @@ import (
 	"os"
 )
 
-// blockBytes is the size at which a block of packed records is closed.
+// blockBytes is the size at which a block of packed records is closed. Smaller
+// ones make more of them to merge, larger ones hold more in memory while merging.
 const blockBytes = 64 << 10
 
 // A Log keeps packed records by lane, in memory up to a limit and in a
@@ -17,6 +18,7 @@ const blockBytes = 64 << 10
 type Log struct {
 	limit int64
 	dir   string
+	block int // blockBytes, but in tests
 
 	lanes  []lane
 	memory int64 // bytes of closed blocks in memory
@@ -46,7 +48,7 @@ type block struct {
 
 // NewLog returns an empty log that holds limit bytes in memory, the rest in a
 // file in dir.
-func NewLog(limit int64, dir string) *Log { return &Log{limit: limit, dir: dir} }
+func NewLog(limit int64, dir string) *Log { return &Log{limit: limit, dir: dir, block: blockBytes} }
 
 // Add packs records behind those of lane i. Errors of the file are kept for
 // [Log.Err]; what could not be stored is counted by [Log.Lost].
@@ -60,11 +62,11 @@ func (l *Log) Add(i int, recs []Record) {
 	}
 	ln := &l.lanes[i]
 	for j := range recs {
-		if len(ln.open) > blockBytes-maxPacked {
+		if len(ln.open) > l.block-maxPacked {
 			l.seal(ln)
 		}
 		if ln.open == nil {
-			ln.open, ln.least, ln.prev = make([]byte, 0, blockBytes), ^uint64(0), 0
+			ln.open, ln.least, ln.prev = make([]byte, 0, l.block), ^uint64(0), 0
 		}
 		ln.open = appendRecord(ln.open, &recs[j], ln.prev)
 		ln.prev = recs[j].Start
@@ -80,7 +82,7 @@ func (l *Log) seal(ln *lane) {
 		return
 	}
 	b := block{data: ln.open, size: len(ln.open), count: ln.count, least: ln.least}
-	if n := len(ln.open); n < blockBytes/2 {
+	if n := len(ln.open); n < l.block/2 {
 		b.data = append(make([]byte, 0, n), ln.open...)
 	}
 	ln.blocks = append(ln.blocks, b)

@@ -18,6 +18,7 @@ const (
 	Instant
 	Count
 	AttrInt
+	AttrFloat // the bits of a float64
 	AttrText
 )
 

@@ -3,6 +3,7 @@
 package tick
 
 import (
+	"math"
 	"math/bits"
 	"sort"
 	"time"
@@ -103,7 +104,8 @@ func (s *Scale) Last() Pair {
 }
 
 // Picoseconds places ticks on the scale. Ticks before the first pair are 0 ps;
-// those after the last pair go on at the last rate.
+// those after the last pair go on at the last rate,
+// as far as an int64 goes (106 days).
 func (s *Scale) Picoseconds(ticks uint64) int64 {
 	n := len(s.pairs)
 	if n == 0 || ticks <= s.pairs[0].Ticks {
@@ -116,8 +118,15 @@ func (s *Scale) Picoseconds(ticks uint64) int64 {
 	a, b := s.pairs[i], s.pairs[i+1]
 	// (ticks−a) · Δns·1000 / Δticks in 128 bits.
 	hi, lo := bits.Mul64(ticks-a.Ticks, (b.Nanos-a.Nanos)*1000)
-	ps, _ := bits.Div64(hi%(b.Ticks-a.Ticks), lo, b.Ticks-a.Ticks)
-	return int64((a.Nanos-s.pairs[0].Nanos)*1000 + ps)
+	if hi >= b.Ticks-a.Ticks {
+		return math.MaxInt64
+	}
+	ps, _ := bits.Div64(hi, lo, b.Ticks-a.Ticks)
+	sum, carry := bits.Add64((a.Nanos-s.pairs[0].Nanos)*1000, ps, 0)
+	if carry != 0 || sum > math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return int64(sum)
 }
 
 // Drift returns the largest relative difference between the rate of one
