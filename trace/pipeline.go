@@ -4,85 +4,33 @@ package trace
 
 import (
 	"bytes"
-	"io"
 
 	"github.com/layerscope/layerscope/trace/internal/chromejson"
 	"github.com/layerscope/layerscope/trace/internal/inflate"
 )
 
-// A pipeline inflates on one goroutine while another scans: blocks go round a
-// ring of buffers. It is a [chromejson.Source].
+// A pipeline scans the bytes that were looked at to tell the format, and then
+// what a second goroutine inflates ahead. It is a [chromejson.Source].
 type pipeline struct {
-	full chan inflated
-	free chan []byte
-	quit chan struct{}
-	last []byte // buffer of the block handed out
-}
-
-type inflated struct {
-	buf, block []byte
-	err        error
-}
-
-// pipelineBuffers is enough for one block being written, one being read and two
-// on the way.
-const pipelineBuffers = 4
-
-// newPipeline yields head and then what z still has to give. It must be stopped.
-func newPipeline(head []byte, z *inflate.Reader) *pipeline {
-	p := &pipeline{full: make(chan inflated, pipelineBuffers), free: make(chan []byte, pipelineBuffers), quit: make(chan struct{})}
-	for range pipelineBuffers {
-		p.free <- make([]byte, inflate.MinBuffer+256<<10)
-	}
-	p.full <- inflated{block: head}
-	go func() {
-		defer close(p.full)
-		for {
-			select {
-			case <-p.quit:
-				return
-			case buf := <-p.free:
-				block, err := z.NextIn(buf)
-				select {
-				case <-p.quit:
-					return
-				case p.full <- inflated{buf, block, err}:
-				}
-				if err != nil {
-					return
-				}
-			}
-		}
-	}()
-	return p
+	head  []byte
+	ahead *inflate.Ahead
 }
 
 // Next returns the next block, valid until the following call.
 func (p *pipeline) Next() ([]byte, error) {
-	if p.last != nil {
-		p.free <- p.last
-		p.last = nil
+	if head := p.head; head != nil {
+		p.head = nil
+		return head, nil
 	}
-	b, ok := <-p.full
-	if !ok {
-		return nil, io.EOF
-	}
-	p.last = b.buf
-	return b.block, b.err
+	return p.ahead.Next()
 }
 
-// stop ends the goroutine and waits for it.
-func (p *pipeline) stop() {
-	close(p.quit)
-	for range p.full { // until it is closed
-	}
-}
-
-// chromeSource returns the best source of an input's bytes and what stops it.
+// chromeSource returns the source of a gzip input's bytes and what ends its
+// goroutine; nil for an input that is not compressed so.
 func chromeSource(in *input) (chromejson.Source, func()) {
-	if in.gzip != nil {
-		p := newPipeline(bytes.Clone(in.head), in.gzip)
-		return p, p.stop
+	if in.gzip == nil {
+		return nil, func() {}
 	}
-	return nil, func() {}
+	p := &pipeline{head: bytes.Clone(in.head), ahead: inflate.NewAhead(in.gzip)}
+	return p, p.ahead.Close
 }
