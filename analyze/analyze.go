@@ -147,8 +147,9 @@ func (s *study) gatherOps() {
 	}
 	for i := range s.tallies {
 		dev := int32(s.tallies[i].track.Device)
-		for id, t := range s.tallies[i].ops {
-			o := &s.ops[id]
+		for k := range s.tallies[i].ops {
+			t := &s.tallies[i].ops[k]
+			id, o := t.op, &s.ops[t.op]
 			if o.count == 0 {
 				o.scope = foldScope(s.folds, s.t.Ops[id].Scope)
 			}
@@ -158,7 +159,7 @@ func (s *study) gatherOps() {
 			case o.device != dev:
 				o.device = severalDevices
 			}
-			o.merge(t)
+			o.merge(&t.tally)
 			p := s.program(id)
 			p.opTime += t.self
 			if !p.seen[id] {

@@ -87,13 +87,25 @@ func selfTimes(tr *trace.Track, yield func(*closings)) (lane, error) {
 func sortedSelfTimes(tr *trace.Track, yield func(*closings)) (lane, error) {
 	yield(nil)
 	w := newWalker(yield)
+	all, err := sortedTrack(tr, w.aggregated)
+	if err != nil {
+		return lane{}, err
+	}
+	w.walk(all)
+	w.disordered = true
+	return w.finish(), nil
+}
+
+// sortedTrack returns the events of a track in order, all but aggregated ones,
+// which it hands on.
+func sortedTrack(tr *trace.Track, aggregated func(*trace.Batch)) (*trace.Batch, error) {
 	var all trace.Batch
 	for b, err := range tr.Batches() {
 		if err != nil {
-			return lane{}, err
+			return nil, err
 		}
 		if b.Self != nil {
-			w.aggregated(b)
+			aggregated(b)
 			continue
 		}
 		for len(all.FLOPs) < len(all.Op) && b.FLOPs != nil {
@@ -109,9 +121,7 @@ func sortedSelfTimes(tr *trace.Track, yield func(*closings)) (lane, error) {
 		all.FLOPs, all.Bytes = nil, nil
 	}
 	sort.Stable(byStart{&all})
-	w.walk(&all)
-	w.disordered = true
-	return w.finish(), nil
+	return &all, nil
 }
 
 // byStart sorts a batch by start, longest first.

@@ -83,6 +83,7 @@ func (s *study) tableAsync() {
 		return r
 	}
 	var span Duration
+	byOp := make(map[trace.OpID]*AsyncRow)
 	for _, tr := range s.t.Tracks {
 		if tr.Kind != trace.Async || !slices.Contains(s.devices, tr.Device) {
 			continue
@@ -92,7 +93,11 @@ func (s *study) tableAsync() {
 				break
 			}
 			for i, op := range b.Op {
-				r := row(baseName(strings.Replace(s.t.Ops[op].Name, "-start", "", 1)))
+				r := byOp[op]
+				if r == nil {
+					r = row(baseName(strings.Replace(s.t.Ops[op].Name, "-start", "", 1)))
+					byOp[op] = r
+				}
 				r.Span += b.Dur[i]
 				r.Occurrences++
 				span += b.Dur[i]
@@ -130,8 +135,9 @@ func (s *study) tableHost() error {
 	}
 	at := make(map[string]int)
 	for i := range tallies {
-		for id, t := range tallies[i].ops {
-			name := s.t.Ops[id].Name
+		for k := range tallies[i].ops {
+			t := &tallies[i].ops[k]
+			name := s.t.Ops[t.op].Name
 			k, ok := at[name]
 			if !ok {
 				k = len(s.out.Host)

@@ -21,30 +21,6 @@ type tally struct {
 	flops, mem int64 // measured at run time
 }
 
-func (t *tally) add(c *closed, b *closings) {
-	if c.extra >= 0 {
-		t.addExtra(c, &b.extras[c.extra])
-		return
-	}
-	if t.count == 0 || c.dur < t.min {
-		t.min = c.dur
-	}
-	t.count++
-	t.total += c.dur
-	t.self += c.self
-}
-
-func (t *tally) addExtra(c *closed, e *extras) {
-	if t.count == 0 || e.min < t.min {
-		t.min = e.min
-	}
-	t.count += e.count
-	t.total += c.dur
-	t.self += c.self
-	t.flops += e.flops
-	t.mem += e.mem
-}
-
 func (t *tally) merge(u *tally) {
 	if u.count == 0 {
 		return
@@ -63,58 +39,30 @@ func (t *tally) merge(u *tally) {
 type trackTally struct {
 	track *trace.Track
 	lane  lane
-	ops   map[trace.OpID]*tally
+	ops   []opTally // of the ops that the track has, in order of first sight
+}
+
+type opTally struct {
+	tally
+	op trace.OpID
 }
 
 // tallyTracks sums every track, on all cores, largest first. Results are in the
 // order of tracks, whatever the scheduling.
 func tallyTracks(tracks []*trace.Track, ops int) ([]trackTally, error) {
 	out := make([]trackTally, len(tracks))
-	var pool sync.Pool // of dense tables, all zero: fresh memory costs more than the sums
+	var pool sync.Pool // of tables, all zero: fresh memory costs more than the sums
 	err := eachTrack(tracks, func(i int, tr *trace.Track) error {
-		dense, ok := pool.Get().(*denseTally)
+		tl, ok := pool.Get().(*tallier)
 		if !ok {
-			dense = &denseTally{sums: make([]tally, ops)}
+			tl = &tallier{sums: make([]tally, ops)}
 		}
-		ln, err := selfTimes(tr, dense.add)
-		out[i] = trackTally{track: tr, lane: ln, ops: dense.take()}
-		pool.Put(dense)
+		ln, err := tl.read(tr)
+		out[i] = trackTally{track: tr, lane: ln, ops: tl.take()}
+		pool.Put(tl)
 		return err
 	})
 	return out, err
-}
-
-// A denseTally sums by op in a table as long as the op table.
-type denseTally struct {
-	sums []tally
-	used []trace.OpID
-}
-
-func (d *denseTally) add(b *closings) {
-	if b == nil {
-		d.take()
-		return
-	}
-	for k := range b.events {
-		c := &b.events[k]
-		t := &d.sums[c.op]
-		if t.count == 0 {
-			d.used = append(d.used, c.op)
-		}
-		t.add(c, b)
-	}
-}
-
-// take returns the sums and clears the table.
-func (d *denseTally) take() map[trace.OpID]*tally {
-	out := make(map[trace.OpID]*tally, len(d.used))
-	for _, op := range d.used {
-		t := d.sums[op]
-		out[op] = &t
-		d.sums[op] = tally{}
-	}
-	d.used = d.used[:0]
-	return out
 }
 
 // eachTrack calls f for every track, largest first, on as many goroutines as

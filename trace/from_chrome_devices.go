@@ -158,13 +158,7 @@ func (c *chromeReader) executions(ln *lane, device int) {
 func (c *chromeReader) steps(ln *lane, device int) {
 	for i, id := range ln.op {
 		name := c.t.Ops[id].Name
-		number := int64(i)
-		if f := strings.Fields(name); len(f) > 0 {
-			if n, err := strconv.ParseInt(f[len(f)-1], 10, 64); err == nil {
-				number = n
-			}
-		}
-		c.t.Steps = append(c.t.Steps, Step{Number: number, Name: name, Device: device, Start: ln.start[i], Dur: ln.dur[i]})
+		c.t.Steps = append(c.t.Steps, Step{Number: stepNumber(name, int64(i)), Name: name, Device: device, Start: ln.start[i], Dur: ln.dur[i]})
 	}
 }
 

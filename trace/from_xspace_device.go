@@ -277,17 +277,20 @@ func (x *xspaceReader) deviceSteps(src xspaceLine, device int) error {
 		}
 		for i, op := range b.Op {
 			name := x.t.Ops[op].Name
-			number := k
-			if f := strings.Fields(name); len(f) > 0 {
-				if n, err := strconv.ParseInt(f[len(f)-1], 10, 64); err == nil {
-					number = n
-				}
-			}
-			x.t.Steps = append(x.t.Steps, Step{Number: number, Name: name, Device: device, Start: b.Start[i], Dur: b.Dur[i]})
+			x.t.Steps = append(x.t.Steps, Step{Number: stepNumber(name, k), Name: name, Device: device, Start: b.Start[i], Dur: b.Dur[i]})
 			k++
 		}
 	}
 	return nil
+}
+
+// stepNumber reads the number at the end of a step's name; k is that of steps
+// without one.
+func stepNumber(name string, k int64) int64 {
+	if n, err := strconv.ParseInt(name[strings.LastIndexByte(name, ' ')+1:], 10, 64); err == nil {
+		return n
+	}
+	return k
 }
 
 // hashBits makes a map key of a wanted stat: references and numbers are told by

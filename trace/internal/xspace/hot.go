@@ -75,7 +75,8 @@ func (sc *scanner) gather(dense []uint32, limit int) bool {
 		flag, ts = OnDevice, 0
 	case modeSome:
 		sc.gatherEnds(to)
-		sc.walkSome(dense, from, begin)
+		sc.decodeIDs(dense, from)
+		sc.walkSome(from, begin)
 		walked := sc.k
 		sc.gatherPairs(from, begin)
 		sc.unwalk(sc.k, walked)
@@ -86,7 +87,9 @@ func (sc *scanner) gather(dense []uint32, limit int) bool {
 	for i := range sc.cols.flags[from:sc.k] {
 		sc.cols.flags[from+i] = flag
 	}
-	sc.decodeIDs(dense, from)
+	if sc.mode != modeSome {
+		sc.decodeIDs(dense, from)
+	}
 	return sc.k == from+limit && sc.k < sc.size
 }
 
@@ -187,16 +190,21 @@ func (sc *scanner) gatherPairs(from, begin int) {
 
 // walkSome takes the wanted stats of the events of WantFor that gatherEnds found
 // from row from and position begin on, up to the first whose stats do not parse.
-func (sc *scanner) walkSome(dense []uint32, from, begin int) {
-	cols := sc.cols
+func (sc *scanner) walkSome(from, begin int) {
+	cols, list := sc.cols, sc.opts.WantFor
 	for k := from; k < sc.k; k++ {
 		i := k & (maxBatch - 1)
-		at, e := int(cols.start[i]), int(cols.dur[i])
-		if sc.packedFor(dense, cols.meta[i]) && !sc.walk(at, e, k, roleColumn, sc.stats.roles-2) {
+		m := int(cols.meta[i])
+		if m >= len(list) || !list[m] {
+			continue
+		}
+		if !sc.walk(int(cols.start[i]), int(cols.dur[i]), k, roleColumn, sc.stats.roles-2) {
+			if k > from {
+				begin = int(cols.dur[(k-1)&(maxBatch-1)])
+			}
 			sc.k, sc.pos = k, begin
 			return
 		}
-		begin = e
 	}
 }
 

@@ -129,6 +129,9 @@ func (pl *Plane) Event(i uint32) EventMeta {
 			em.Metadata = f.raw
 		case f.num == metaStats && f.wire == wireBytes:
 			if st, ok := pl.stat(f.raw, part); ok {
+				if em.Stats == nil {
+					em.Stats = make([]Stat, 0, 8) // as many as TPU ops have
+				}
 				em.Stats = append(em.Stats, st)
 			} else {
 				pl.metaProblem("stat of event metadata", em.Key)
