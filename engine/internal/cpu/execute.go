@@ -80,31 +80,6 @@ func (e *executable) Execute(ctx context.Context, in program.Inputs, rec program
 	return append([]float32(nil), out.Data[:out.Rows*out.Cols]...), nil
 }
 
-func (e *executable) check(in program.Inputs) error {
-	s := e.p.Shape
-	cached := 0
-	if in.Cache != nil {
-		cached = in.Cache.Len()
-	}
-	switch {
-	case len(in.IDs) != s.Tokens || len(in.Positions) != s.Tokens || len(in.Rows) != s.Rows || len(in.Labels) != s.Labels:
-		return fmt.Errorf("execute %s: %d ids, %d positions, %d rows, %d labels", s.Key(), len(in.IDs), len(in.Positions), len(in.Rows), len(in.Labels))
-	case (s.Cache > 0 || s.Store) && in.Cache == nil:
-		return fmt.Errorf("execute %s: no cache", s.Key())
-	case s.Cache > 0 && cached > s.Cache:
-		return fmt.Errorf("execute %s: cache of %d tokens", s.Key(), cached)
-	}
-	for i, id := range in.IDs {
-		if id < 0 || int(id) >= e.b.cfg.Vocab {
-			return fmt.Errorf("execute %s: id %d at %d, the vocabulary has %d", s.Key(), id, i, e.b.cfg.Vocab)
-		}
-		if p := in.Positions[i]; p < 0 || int(p) >= e.b.ropes[0].cos.Rows {
-			return fmt.Errorf("execute %s: position %d at %d, the tables hold %d", s.Key(), p, i, e.b.ropes[0].cos.Rows)
-		}
-	}
-	return nil
-}
-
 // segments turns runs into the attention kernel's form. With a cache, the
 // cache is the prefix; otherwise the first run is.
 func segments(in program.Inputs) []kernel.Segment {
@@ -213,12 +188,7 @@ func (ps *pass) run(st *step, in, out kernel.Mat, first int) {
 	case program.Attend:
 		ps.attend(st, in, out, c.KVHeads)
 	case program.Gate:
-		gate, up := in.ColRange(0, in.Cols/2), in.ColRange(in.Cols/2, in.Cols)
-		if c.Activation == checkpoint.GELUTanh {
-			kernel.GELUTanhMul(out, gate, up)
-		} else {
-			kernel.SiLUMul(out, gate, up)
-		}
+		ps.gate(in, out)
 	case program.Add:
 		kernel.Add(out, in)
 	case program.Pick:
@@ -228,14 +198,29 @@ func (ps *pass) run(st *step, in, out kernel.Mat, first int) {
 	case program.Softcap:
 		kernel.Softcap(out, float32(st.Factor))
 	case program.LogProb:
-		kernel.Parallel(out.Rows, func(i, _ int) {
-			row := in.Row(i)
-			lse := kernel.LogSumExp(row)
-			for j, l := range ps.in.Labels {
-				out.Row(i)[j] = float32(float64(row[l]) - lse)
-			}
-		})
+		ps.logProbs(in, out)
 	}
+}
+
+func (ps *pass) gate(in, out kernel.Mat) {
+	gate, up := in.ColRange(0, in.Cols/2), in.ColRange(in.Cols/2, in.Cols)
+	if ps.b.cfg.Activation == checkpoint.GELUTanh {
+		kernel.GELUTanhMul(out, gate, up)
+	} else {
+		kernel.SiLUMul(out, gate, up)
+	}
+}
+
+// logProbs subtracts in float64: of a logit of 20 a float32 difference would
+// keep 1e-6.
+func (ps *pass) logProbs(in, out kernel.Mat) {
+	kernel.Parallel(out.Rows, func(i, _ int) {
+		row := in.Row(i)
+		lse := kernel.LogSumExp(row)
+		for j, l := range ps.in.Labels {
+			out.Row(i)[j] = float32(float64(row[l]) - lse)
+		}
+	})
 }
 
 func (ps *pass) embed(st *step, out kernel.Mat, ids []int32) {
