@@ -40,6 +40,8 @@ type Analysis struct {
 	// StepDur and StepOpTime sum up the steps that are not excluded: their
 	// durations and the op time in each.
 	StepDur, StepOpTime Samples
+
+	places []opPlace // by trace.OpID
 }
 
 // A Capture says when and where it was taken.

@@ -82,6 +82,7 @@ func Analyze(t *trace.Trace, opts Options) (*Analysis, error) {
 	}
 	s.tableLayers()
 	s.tableOps()
+	s.notePlaces()
 	s.tableScopes()
 	s.tableAsync()
 	if err := s.tableHost(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/layerscope/layerscope/trace/internal/chromejson"
@@ -32,6 +33,7 @@ const (
 	argCategory
 	argName
 	argAnnotation
+	argCount // of chromeArgs
 )
 
 // The caps that JAX and XProf put on the number of events: the earliest are
@@ -41,6 +43,7 @@ var eventCaps = [...]int64{1_000_000, 5_000_000}
 // A chromeReader maps Trace Event JSON of JAX and XLA onto a Trace.
 type chromeReader struct {
 	t    *Trace
+	rd   *chromejson.Reader
 	host string
 	opts Options
 
@@ -53,7 +56,8 @@ type chromeReader struct {
 	seed      maphash.Seed
 	key       []byte
 	text      []byte
-	complete  int64 // X events
+	complete  int64      // X events
+	mine      *ownReader // nil until an event says that we wrote the file
 }
 
 type process struct {
@@ -81,11 +85,12 @@ func fromChrome(t *Trace, in *input, opts Options) error {
 	c := &chromeReader{seed: maphash.MakeSeed(), t: t, host: host, opts: opts, processes: map[int64]*process{}, lanes: map[chromeLane]*lane{}, ops: map[string]OpID{}, programs: map[string]int{}}
 	src, stop := chromeSource(in)
 	defer stop()
-	rdOpts := chromejson.Options{Want: chromeArgs}
+	rdOpts := chromejson.Options{Want: slices.Concat(chromeArgs, ownArgs)}
 	rd := chromejson.NewBlockReader(src, rdOpts)
 	if src == nil {
 		rd = chromejson.NewReader(in.r, rdOpts)
 	}
+	c.rd = rd
 	for {
 		ev, err := rd.Next()
 		if err != nil {
@@ -98,12 +103,23 @@ func fromChrome(t *Trace, in *input, opts Options) error {
 		case ev.Ph == 'X' && ev.HasTs:
 			c.complete++
 			c.slice(ev)
+		case ev.Ph == 'M' && string(ev.Name) == ownEvent:
+			c.own(ev)
 		case ev.Ph == 'M':
 			c.name(ev)
+		case ev.Ph == 'b' && c.mine != nil:
+			c.mine.slice(c, ev)
+		case ev.Ph == 'e' && c.mine != nil:
+			c.mine.end(c, ev)
 		}
 	}
 	if c.t.Origin == 0 {
 		c.t.Origin = rd.Origin() * 1000
+	}
+	if c.mine != nil {
+		if err := c.mine.finish(); err != nil || len(c.order) == 0 {
+			return err
+		}
 	}
 	if !containsString(t.Hosts, host) {
 		t.Hosts = append(t.Hosts, host)
@@ -187,6 +203,9 @@ func (c *chromeReader) process(pid int64) *process {
 
 // slice adds one complete event to its lane.
 func (c *chromeReader) slice(ev *chromejson.Event) {
+	if c.mine != nil && c.mine.slice(c, ev) {
+		return
+	}
 	ln := c.lane(ev)
 	start, dur := Time(ev.Ts), Duration(ev.Dur)
 	if off := ev.Want[argOffset]; off != nil && c.opts.Clock == DeviceClock {

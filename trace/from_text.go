@@ -5,6 +5,7 @@ package trace
 import (
 	"errors"
 	"io"
+	"math"
 	"strconv"
 
 	"github.com/layerscope/layerscope/trace/hlo"
@@ -16,8 +17,11 @@ const formatText = "txt"
 // fromText reads the text form of a trace, which tests and bug reports are
 // written in.
 func fromText(t *Trace, r io.Reader) error {
-	x := &textReader{t: t, ops: map[string]OpID{}}
+	x := newTextReader(t)
 	err := tracetxt.Read(r, x.line)
+	if err == nil {
+		err = x.finish()
+	}
 	var bad *tracetxt.Error
 	if errors.As(err, &bad) {
 		return &InputError{Msg: bad.Error(), Hint: "docs/formats/txt.md describes the text form", err: err}
@@ -25,10 +29,19 @@ func fromText(t *Trace, r io.Reader) error {
 	return err
 }
 
+// A textReader adds what lines of the text form say to a trace. Numbers in them
+// count from what the trace had before.
 type textReader struct {
 	t     *Trace
 	ops   map[string]OpID
 	track *columns
+
+	devices, programs int // of the trace before
+	protos            map[int][]byte
+}
+
+func newTextReader(t *Trace) *textReader {
+	return &textReader{t: t, ops: map[string]OpID{}, devices: len(t.Devices), programs: len(t.Programs), protos: map[int][]byte{}}
 }
 
 func (x *textReader) line(l *tracetxt.Line) error {
@@ -36,13 +49,6 @@ func (x *textReader) line(l *tracetxt.Line) error {
 	var err error
 	n := func(i int) int64 { // a positional integer; the first error counts
 		v, e := l.Int(i)
-		if err == nil {
-			err = e
-		}
-		return v
-	}
-	key := func(k string) int64 {
-		v, e := l.Key(k)
 		if err == nil {
 			err = e
 		}
@@ -75,27 +81,89 @@ func (x *textReader) line(l *tracetxt.Line) error {
 		return x.op(l)
 	case "track":
 		return x.newTrack(l)
-	case "exec":
-		t.Executions = append(t.Executions, Execution{Program: int(n(0)), Device: int(n(1)), RunID: n(2), Start: Time(n(3)), Dur: Duration(n(4))})
-	case "step":
-		t.Steps = append(t.Steps, Step{Number: n(0), Device: int(n(1)), Start: Time(n(2)), Dur: Duration(n(3)), Name: l.Values["name"]})
-	case "compile":
-		t.Compiles = append(t.Compiles, Compile{Start: Time(n(0)), Dur: Duration(n(1)), Module: l.Values["module"]})
-	case "finding":
-		t.find(Finding{Code: l.Arg(0), Severity: Severity(l.Arg(1)), Message: l.Arg(2), Count: key("count"), Hint: l.Values["hint"]})
+	case "hlo-proto":
+		return x.proto(l)
+	case "alloc", "free":
+		return x.alloc(l)
+	case "exec", "step", "compile", "finding":
+		return x.mark(l)
 	default:
 		return l.Errorf("unknown word %q", l.Word)
 	}
 	return err
 }
 
-func (x *textReader) module(l *tracetxt.Line) error {
+// mark reads a line about what is not an event.
+func (x *textReader) mark(l *tracetxt.Line) error {
+	t := x.t
+	var v [5]int64 // of the positional fields, all integers but a finding's
+	for i := range l.Args {
+		var err error
+		if l.Word == "finding" || i >= len(v) {
+			break
+		}
+		if v[i], err = l.Int(i); err != nil {
+			return err
+		}
+	}
+	if want := map[string]int{"exec": 5, "step": 4, "compile": 2, "finding": 3}[l.Word]; len(l.Args) < want {
+		return l.Errorf("found %d fields, wanted %d", len(l.Args), want)
+	}
+	var err error
+	switch l.Word {
+	case "exec":
+		e := Execution{RunID: v[2], Start: Time(v[3]), Dur: Duration(v[4])}
+		e.Program, e.Device, err = x.place(l, v[0], v[1])
+		t.Executions = append(t.Executions, e)
+	case "step":
+		s := Step{Number: v[0], Start: Time(v[2]), Dur: Duration(v[3]), Name: l.Values["name"]}
+		_, s.Device, err = x.place(l, -1, v[1])
+		t.Steps = append(t.Steps, s)
+	case "compile":
+		t.Compiles = append(t.Compiles, Compile{Start: Time(v[0]), Dur: Duration(v[1]), Module: l.Values["module"]})
+	case "finding":
+		var count int64
+		count, err = l.Key("count")
+		t.find(Finding{Code: l.Arg(0), Severity: Severity(l.Arg(1)), Message: l.Arg(2), Count: count, Hint: l.Values["hint"]})
+	}
+	return err
+}
+
+// place checks numbers of a program and a device, −1 for none, and returns them
+// as the trace counts.
+func (x *textReader) place(l *tracetxt.Line, program, device int64) (int, int, error) {
+	if n := int64(len(x.t.Programs) - x.programs); program < -1 || program >= n {
+		return -1, -1, l.Errorf("program %d of %d", program, n)
+	}
+	if n := int64(len(x.t.Devices) - x.devices); device < -1 || device >= n {
+		return -1, -1, l.Errorf("device %d of %d", device, n)
+	}
+	if program >= 0 {
+		program += int64(x.programs)
+	}
+	if device >= 0 {
+		device += int64(x.devices)
+	}
+	return int(program), int(device), nil
+}
+
+// programOf reads the program that a line's first field is about.
+func (x *textReader) programOf(l *tracetxt.Line) (int, error) {
 	p, err := l.Int(0)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if p < 0 || p >= int64(len(x.t.Programs)) {
-		return l.Errorf("program %d of %d", p, len(x.t.Programs))
+	if p < 0 {
+		return 0, l.Errorf("program %d", p)
+	}
+	i, _, err := x.place(l, p, -1)
+	return i, err
+}
+
+func (x *textReader) module(l *tracetxt.Line) error {
+	p, err := x.programOf(l)
+	if err != nil {
+		return err
 	}
 	m, err := hlo.ParseText(l.Block)
 	if err != nil {
@@ -126,7 +194,11 @@ func (x *textReader) device(l *tracetxt.Line) error {
 // op reads "op LABEL key=value…"; events refer to the label.
 func (x *textReader) op(l *tracetxt.Line) error {
 	v := l.Values
-	op := Op{Name: firstOf(v["name"], l.Arg(0)), Long: v["long"], Scope: v["scope"], Category: v["category"], Source: v["source"], Shape: v["shape"], Dedup: v["dedup"], Program: -1}
+	name, named := v["name"]
+	if !named {
+		name = l.Arg(0)
+	}
+	op := Op{Name: name, Long: v["long"], Scope: v["scope"], Category: v["category"], Source: v["source"], Shape: v["shape"], Dedup: v["dedup"], Program: -1}
 	for k, p := range map[string]*int64{"flops": &op.FLOPs, "model_flops": &op.ModelFLOPs, "bytes": &op.Bytes} {
 		n, err := l.Key(k)
 		if err != nil {
@@ -136,14 +208,14 @@ func (x *textReader) op(l *tracetxt.Line) error {
 	}
 	if _, ok := v["program"]; ok {
 		p, err := l.Key("program")
+		if err == nil {
+			op.Program, _, err = x.place(l, p, -1)
+		}
 		if err != nil {
 			return err
 		}
-		if p < 0 || p >= int64(len(x.t.Programs)) {
-			return l.Errorf("program %d of %d", p, len(x.t.Programs))
-		}
-		op.Program = int(p)
 	}
+	op.Bare = v["bare"] == "1"
 	for i, a := range accessKeys {
 		n, err := l.Key(a)
 		if err != nil {
@@ -166,6 +238,16 @@ var kindNames = map[string]Kind{
 	"other": Other, "ops": Ops, "stream": Stream, "async": Async, "modules": Modules, "steps": StepLine, "host": Host, "counter": Counter, "derived": Derived,
 }
 
+// String returns the name that the text form has for a kind.
+func (k Kind) String() string {
+	for name, x := range kindNames {
+		if x == k {
+			return name
+		}
+	}
+	return "other"
+}
+
 func (x *textReader) newTrack(l *tracetxt.Line) error {
 	kind, ok := kindNames[l.Arg(0)]
 	if !ok {
@@ -177,10 +259,9 @@ func (x *textReader) newTrack(l *tracetxt.Line) error {
 		if err != nil {
 			return err
 		}
-		if d < -1 || d >= int64(len(x.t.Devices)) {
-			return l.Errorf("device %d of %d", d, len(x.t.Devices))
+		if _, tr.Device, err = x.place(l, -1, d); err != nil {
+			return err
 		}
-		tr.Device = int(d)
 	}
 	x.track = &columns{}
 	tr.source = x.track
@@ -211,18 +292,26 @@ func (x *textReader) event(l *tracetxt.Line) error {
 			return err
 		}
 	}
-	c, n := x.track, x.track.len()
-	c.add(id, Time(start), Duration(dur))
-	if _, has := l.Values["run"]; has || c.run != nil {
+	_, has := l.Values["run"]
+	x.track.add(id, Time(start), Duration(dur))
+	x.track.addFacts(has, v)
+	return nil
+}
+
+// addFacts gives the last event of c what only some have: its run, the count,
+// self and least time of an aggregated one, FLOPs and bytes measured.
+func (c *columns) addFacts(run bool, v [6]int64) {
+	n := c.len() - 1
+	if run || c.run != nil {
 		c.run = append(pad(c.run, n), v[0])
 	}
 	if v[1] > 0 || c.count != nil {
-		c.count, c.self, c.min = append(pad(c.count, n), int32(v[1])), append(pad(c.self, n), Duration(v[2])), append(pad(c.min, n), Duration(v[3]))
+		count := int32(min(max(v[1], 0), math.MaxInt32))
+		c.count, c.self, c.min = append(pad(c.count, n), count), append(pad(c.self, n), Duration(v[2])), append(pad(c.min, n), Duration(v[3]))
 	}
 	if v[4]|v[5] != 0 || c.flops != nil {
 		c.flops, c.mem = append(pad(c.flops, n), v[4]), append(pad(c.mem, n), v[5])
 	}
-	return nil
 }
 
 // pad extends a column with zeros to n values.

@@ -64,6 +64,9 @@ func fromXSpace(t *Trace, r io.ReaderAt, size int64, host string, opts Options) 
 		}
 	}
 	x.join()
+	for p, raw := range x.hlo {
+		x.t.Programs[p].raw = raw
+	}
 	x.report()
 	return nil
 }

@@ -4,6 +4,7 @@ package trace
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"os"
 	"strconv"
@@ -79,7 +80,7 @@ func (t *Trace) chargeKernels() {
 // gives them to the programs of that name.
 func (t *Trace) addHLO(paths []string) error {
 	for _, path := range paths {
-		m, err := readModule(path)
+		m, raw, err := readModule(path)
 		if err != nil {
 			return at(path, err)
 		}
@@ -87,7 +88,7 @@ func (t *Trace) addHLO(paths []string) error {
 		for i := range t.Programs {
 			p := &t.Programs[i]
 			if p.Module == nil && (p.Name == m.Name || strings.HasPrefix(m.Name, p.Name+".")) {
-				p.Module, used = m, true
+				p.Module, p.raw, used = m, raw, true
 			}
 		}
 		if !used {
@@ -97,11 +98,12 @@ func (t *Trace) addHLO(paths []string) error {
 	return nil
 }
 
-// readModule reads an HLO module, compressed or not.
-func readModule(path string) (*hlo.Module, error) {
+// readModule reads an HLO module, compressed or not. The bytes are nil for HLO
+// text.
+func readModule(path string) (*hlo.Module, []byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
 	br := bufio.NewReader(f)
@@ -109,14 +111,18 @@ func readModule(path string) (*hlo.Module, error) {
 	var r io.Reader = br
 	if kind := compression(head); kind != "" {
 		if r, err = expand(kind, br, 4<<30); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	b, err := io.ReadAll(r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return hlo.Parse(b)
+	m, err := hlo.Parse(b)
+	if bytes.HasPrefix(bytes.TrimSpace(b[:min(len(b), 256)]), []byte("HloModule")) {
+		b = nil
+	}
+	return m, b, err
 }
 
 // calls says whether what an instruction calls shows up as events of its own:

@@ -89,6 +89,8 @@ type Program struct {
 	ID     uint64
 	Host   string
 	Module *hlo.Module // nil when the capture carries no HLO for it
+
+	raw []byte // the module as the file has it, for writers; nil = only text, or none
 }
 
 // An Execution is one run of a program on a device.

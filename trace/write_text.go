@@ -13,9 +13,10 @@ import (
 	"github.com/layerscope/layerscope/trace/internal/tracetxt"
 )
 
-// WriteText writes the text form of a trace: everything but HLO modules, one
-// event a line. Reading it back gives the same trace. It is for tests, reviews
-// and bug reports; docs/formats/txt.md describes it.
+// WriteText writes the text form of a trace, one event a line. Reading it back
+// gives the same trace. It is for tests, reviews and bug reports;
+// docs/formats/txt.md describes it. HLO modules are kept as their compressed
+// bytes, where the trace was read from a file that has them.
 func WriteText(w io.Writer, t *Trace) error {
 	x := &textWriter{w: bufio.NewWriter(w)}
 	x.line(tracetxt.Magic)
@@ -74,6 +75,14 @@ func (x *textWriter) head(t *Trace) {
 		x.field("host", p.Host)
 		x.end()
 	}
+	for i := range t.Programs {
+		x.module(i, t.Programs[i].raw)
+	}
+	x.devices(t)
+	x.marks(t)
+}
+
+func (x *textWriter) devices(t *Trace) {
 	for _, d := range t.Devices {
 		fmt.Fprintf(x.w, "device %s %s", tracetxt.Quote(d.Name), tracetxt.Quote(d.Kind))
 		x.number("ordinal", int64(d.Ordinal))
@@ -88,6 +97,9 @@ func (x *textWriter) head(t *Trace) {
 		}
 		x.end()
 	}
+}
+
+func (x *textWriter) marks(t *Trace) {
 	for _, e := range t.Executions {
 		x.line("exec %d %d %d %d %d", e.Program, e.Device, e.RunID, e.Start, e.Dur)
 	}
@@ -100,6 +112,9 @@ func (x *textWriter) head(t *Trace) {
 		fmt.Fprintf(x.w, "compile %d %d", c.Start, c.Dur)
 		x.field("module", c.Module)
 		x.end()
+	}
+	for i := range t.Allocs {
+		x.alloc(&t.Allocs[i])
 	}
 	for _, f := range t.Findings {
 		fmt.Fprintf(x.w, "finding %s %s %s count=%d", tracetxt.Quote(f.Code), tracetxt.Quote(string(f.Severity)), tracetxt.Quote(f.Message), f.Count)
@@ -135,17 +150,14 @@ func (x *textWriter) op(i int, op *Op) {
 	x.field("shape", op.Shape)
 	x.field("dedup", op.Dedup)
 	x.field("long", op.Long)
+	if op.Bare {
+		x.number("bare", 1)
+	}
 	x.end()
 }
 
 func (x *textWriter) track(tr *Track) error {
-	kind := "other"
-	for name, k := range kindNames {
-		if k == tr.Kind {
-			kind = name
-		}
-	}
-	fmt.Fprintf(x.w, "track %s", kind)
+	fmt.Fprintf(x.w, "track %s", tr.Kind)
 	if tr.Device >= 0 {
 		fmt.Fprintf(x.w, " device=%d", tr.Device)
 	}

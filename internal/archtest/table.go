@@ -29,13 +29,15 @@ var table = []Rule{
 	{Packages: "reports/internal/texttab", Imports: []string{"reports/internal/quantity", "internal/term/termtext"}},
 	{Packages: "reports/internal/svg", Imports: []string{"reports/internal/quantity", "internal/term/termtext"}},
 	{Packages: "reports/internal/quantity"},
+	{Packages: "reports/profile", Imports: []string{"analyze", "trace/hlo"}, Tests: []string{"trace"}, Exported: 8},
+	{Packages: "reports/eventtable", Exported: 4},
 	{Packages: "reports/bundle", Exported: 8},
 	{Packages: "reports/runindex", Exported: 15},
 	{Packages: "reports/gcs", Imports: []string{"reports/bundle", "reports/runindex"}},
 
 	{Packages: "cmd/layerscope", Imports: []string{
 		"trace", "trace/hlo", "trace/memprof", "trace/capture", "analyze", "engine", "engine/scorehttp",
-		"reports", "reports/bundle", "reports/runindex", "reports/gcs", "internal/term/...",
+		"reports", "reports/profile", "reports/eventtable", "reports/bundle", "reports/runindex", "reports/gcs", "internal/term/...",
 	}},
 
 	{Packages: "internal/term", Imports: []string{"internal/term/termtext"}},
@@ -61,7 +63,8 @@ var outside = []Dependency{
 	{Module: "github.com/goccy/go-yaml", In: []string{"cmd/layerscope", "analyze/..."}},
 	{Module: "google.golang.org/protobuf", In: []string{"trace/...", "internal/...", "engine/..."}},
 	{Module: "google.golang.org/grpc", In: []string{"trace/capture/..."}},
-	{Module: "github.com/google/pprof", In: []string{"trace/memprof"}},
+	{Module: "github.com/google/pprof", In: []string{"trace/memprof", "reports/profile"}},
+	{Module: "github.com/parquet-go/parquet-go", In: []string{"reports/eventtable"}},
 	{Module: "github.com/klauspost/compress", In: []string{"trace/...", "reports/..."}},
 	{Module: "github.com/ulikunitz/xz", In: []string{"trace/..."}},
 	{Module: "github.com/aclements/go-moremath", In: []string{"analyze/internal/stats"}},

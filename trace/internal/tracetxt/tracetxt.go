@@ -92,7 +92,7 @@ func Read(r io.Reader, yield func(*Line) error) error {
 			}
 			continue
 		}
-		l, err := parse(text, n)
+		l, err := Parse(text, n)
 		if err != nil {
 			return err
 		}
@@ -121,8 +121,9 @@ func Read(r io.Reader, yield func(*Line) error) error {
 	return sc.Err()
 }
 
-// parse splits one line; nil for a blank one.
-func parse(text string, n int) (*Line, error) {
+// Parse splits line n of the text form on its own; nil for a blank one. Lines
+// with a block can't be read so.
+func Parse(text string, n int) (*Line, error) {
 	l := &Line{N: n}
 	continued := strings.HasPrefix(text, " ") || strings.HasPrefix(text, "\t")
 	for first := true; ; first = false {

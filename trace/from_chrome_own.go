@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trace
+
+import (
+	"errors"
+
+	"github.com/layerscope/layerscope/trace/internal/chromejson"
+	"github.com/layerscope/layerscope/trace/internal/tracetxt"
+)
+
+// ownArgs are the args of events that [WriteChrome] wrote.
+var ownArgs = []string{"op", "lane", "count", "self_ps", "min_ps", "flops", "bytes", "start_ps", "dur_ps"}
+
+const (
+	argOwnOp = argCount + iota
+	argOwnLane
+	argOwnCount
+	argOwnSelf
+	argOwnMin
+	argOwnFLOPs
+	argOwnBytes
+	argOwnStart
+	argOwnDur
+)
+
+// An ownReader restores a trace from a file of [WriteChrome]: its metadata
+// events carry lines of the text form, its events the number of their op.
+type ownReader struct {
+	*textReader
+	first OpID // op 0 of the file
+	lanes map[chromeLane]*columns
+	open  map[int64]ownOpen // async events by id
+}
+
+type ownOpen struct {
+	col *columns
+	at  int
+}
+
+// own takes a line of the text form. What is wrong in one is counted.
+func (c *chromeReader) own(ev *chromejson.Event) {
+	v, ok := ev.Args.Lookup("line")
+	if !ok {
+		return
+	}
+	if c.mine == nil {
+		c.mine = &ownReader{textReader: newTextReader(c.t), first: OpID(len(c.t.Ops)), lanes: map[chromeLane]*columns{}, open: map[int64]ownOpen{}}
+	}
+	l, err := tracetxt.Parse(string(v.AppendText(nil)), 1)
+	if err == nil && l != nil && (l.Word == "" || l.Word == "hlo") {
+		err = errors.New("wanted a line with a keyword")
+	}
+	if err == nil && l != nil {
+		err = c.mine.line(l)
+	}
+	switch {
+	case err != nil:
+		c.t.find(Finding{Code: "damaged", Severity: Warning, Message: "a metadata event of layerscope: " + err.Error(), Hint: "what could not be read was left out and counted"})
+	case l != nil && l.Word == "track":
+		c.mine.lanes[chromeLane{pid: ev.Pid.Num, tid: ev.Tid.Num}] = c.mine.track
+	}
+}
+
+// slice adds an event if it is on a track of ours.
+func (m *ownReader) slice(c *chromeReader, ev *chromejson.Event) bool {
+	k := chromeLane{pid: ev.Pid.Num, tid: ev.Tid.Num}
+	if v := ev.Want[argOwnLane]; v != nil {
+		k.tid, _ = v.Int()
+	}
+	col := m.lanes[k]
+	if col == nil {
+		return false
+	}
+	n, ok := ev.Want[argOwnOp].Int()
+	if !ok || n < 0 || n >= int64(len(c.t.Ops))-int64(m.first) {
+		return false
+	}
+	start, dur := c.since(ev.Ts), ev.Dur
+	if v := ev.Want[argOwnStart]; v != nil {
+		start, ok = v.Int()
+		d, ok2 := ev.Want[argOwnDur].Int()
+		if dur = d; !ok || !ok2 {
+			return false
+		}
+	}
+	col.add(m.first+OpID(n), Time(start), Duration(dur))
+	var facts [6]int64
+	for i, arg := range []int{argRun, argOwnCount, argOwnSelf, argOwnMin, argOwnFLOPs, argOwnBytes} {
+		facts[i], _ = ev.Want[arg].Int()
+	}
+	col.addFacts(ev.Want[argRun] != nil, facts)
+	if ev.Ph == 'b' {
+		m.open[asyncID(ev)] = ownOpen{col, col.len() - 1}
+	}
+	return true
+}
+
+// end gives an async event its end.
+func (m *ownReader) end(c *chromeReader, ev *chromejson.Event) bool {
+	id := asyncID(ev)
+	o, ok := m.open[id]
+	if !ok {
+		return false
+	}
+	delete(m.open, id)
+	if o.col.dur[o.at] == 0 { // else it stands in the args of the begin
+		o.col.dur[o.at] = Duration(c.since(ev.Ts) - int64(o.col.start[o.at]))
+	}
+	return true
+}
+
+// since puts back what the reader took off a time: ours count from the trace's
+// own origin.
+func (c *chromeReader) since(ps int64) int64 { return ps + c.rd.Origin()*1_000_000 }
+
+func asyncID(ev *chromejson.Event) int64 {
+	v, _ := ev.Field("id")
+	id, _ := v.Int()
+	return id
+}
