@@ -91,10 +91,10 @@ func (l *Lane) BeginStep(id NameID, number int64) Span {
 	return s
 }
 
-// Now reads the recorder's clock. Where spans adjoin, the end of one can be the
-// start of the next: half the cost.
+// Now reads the recorder's clock while it is on, and is 0 while it is off. Where
+// spans adjoin, the end of one can be the start of the next: half the cost.
 func (l *Lane) Now() Stamp {
-	if l == nil {
+	if l == nil || l.rec.gen.Load() == 0 {
 		return 0
 	}
 	return Stamp(l.clock.Now())

@@ -13,16 +13,32 @@ import (
 
 const maxPacked = 5 + 10 + 10 + 5
 
-// appendRecord packs rec behind a record that starts at prev.
+// appendRecord packs rec behind a record that starts at prev. b must have room
+// for maxPacked bytes more.
 func appendRecord(b []byte, rec *Record, prev uint64) []byte {
-	b = binary.AppendUvarint(b, uint64(rec.id<<4|rec.id>>28))
-	b = binary.AppendVarint(b, int64(rec.Start-prev))
+	n := len(b)
+	b = b[:n+maxPacked]
+	n = putUvarint(b, n, uint64(rec.id<<4|rec.id>>28))
+	delta := int64(rec.Start - prev)
+	n = putUvarint(b, n, uint64(delta<<1^delta>>63))
 	v := rec.Value
 	if rec.Kind().spanLike() {
 		v -= rec.Start
 	}
-	b = binary.AppendUvarint(b, v)
-	return binary.AppendUvarint(b, uint64(rec.Extra))
+	n = putUvarint(b, n, v)
+	n = putUvarint(b, n, uint64(rec.Extra))
+	return b[:n]
+}
+
+// putUvarint writes v at b[n:] and returns the position behind it.
+func putUvarint(b []byte, n int, v uint64) int {
+	for v >= 0x80 {
+		b[n] = byte(v) | 0x80
+		v >>= 7
+		n++
+	}
+	b[n] = byte(v)
+	return n + 1
 }
 
 // errPacked is damage to the log, which is our own: a bug or a broken disk.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 )
 
 // blockBytes is the size at which a block of packed records is closed. Smaller
@@ -191,9 +192,10 @@ func (l *Log) unpack(b *block, recs []Record) ([]Record, error) {
 // repack stores records in place of a block's. A block in the file goes behind
 // its end: other deltas, another length.
 func (l *Log) repack(b *block, recs []Record) error {
-	data := make([]byte, 0, b.size+b.size/8)
+	data := make([]byte, 0, b.size+maxPacked)
 	prev := uint64(0)
 	for i := range recs {
+		data = slices.Grow(data, maxPacked)
 		data = appendRecord(data, &recs[i], prev)
 		prev = recs[i].Start
 	}

@@ -118,7 +118,7 @@ func TestPack(t *testing.T) {
 		prev := uint64(0)
 		for i := range recs {
 			n := len(b)
-			if b = appendRecord(b, &recs[i], prev); len(b)-n > maxPacked {
+			if b = appendRecord(slices.Grow(b, maxPacked), &recs[i], prev); len(b)-n > maxPacked {
 				t.Fatalf("%d bytes", len(b)-n)
 			}
 			prev = recs[i].Start
