@@ -210,7 +210,7 @@ func (x *xspaceReader) join() {
 			delete(x.hlo, p)
 			continue
 		}
-		x.t.Programs[p].Module = m
+		x.t.Programs[p].Module, x.t.Programs[p].raw = m, raw
 		if x.t.Programs[p].Name == "" {
 			x.t.Programs[p].Name = m.Name
 		}

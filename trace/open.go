@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/layerscope/layerscope/trace/internal/inflate"
+	"github.com/layerscope/layerscope/trace/internal/perfetto"
 	"github.com/layerscope/layerscope/trace/internal/xspace"
 )
 
@@ -177,6 +178,8 @@ func (t *Trace) read(in *input, opts Options) error {
 		return fromChrome(t, in, opts)
 	case formatText:
 		return fromText(t, in.r)
+	case formatPerfetto:
+		return fromPerfetto(t, in, opts)
 	case formatTables:
 		b, err := io.ReadAll(io.LimitReader(in.r, 1<<30))
 		if err != nil {
@@ -236,6 +239,8 @@ func sniff(head []byte, name string) (string, error) {
 		return formatTables, nil
 	case bytes.HasPrefix(text, []byte("{")), bytes.HasPrefix(text, []byte("[")):
 		return formatChrome, nil
+	case perfetto.LooksLikeTrace(head):
+		return formatPerfetto, nil
 	case xspace.LooksLikeXSpace(head):
 		return formatXSpace, nil
 	case xspace.LooksMangled(head):

@@ -53,6 +53,7 @@ type Batch struct {
 	Min   []Duration
 	FLOPs []int64 // measured at run time (custom calls), beside Op.FLOPs
 	Bytes []int64
+	Value []float64 // of the samples of a counter
 }
 
 // Len returns the number of events.
@@ -79,6 +80,7 @@ type columns struct {
 	count      []int32
 	self, min  []Duration
 	flops, mem []int64
+	value      []float64
 
 	first []bool // a kernel is the first of its op's run; nil = all are
 }
@@ -109,6 +111,9 @@ func (c *columns) batches(yield func(*Batch, error) bool) {
 		}
 		if c.flops != nil {
 			b.FLOPs, b.Bytes = c.flops[i:j], c.mem[i:j]
+		}
+		if c.value != nil {
+			b.Value = c.value[i:j]
 		}
 		if !yield(b, nil) {
 			return
