@@ -31,6 +31,7 @@ type study struct {
 
 	components []string // by opFacts.comp
 	sheet      *sheet
+	rowOf      []int32 // of the sheet, by trace.OpID
 	loops      map[int]map[loopRun]int32
 }
 

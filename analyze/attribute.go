@@ -47,6 +47,10 @@ func (s *study) newSheet() *sheet {
 func (s *study) attribute() error {
 	s.indexComponents()
 	s.sheet = s.newSheet()
+	s.rowOf = make([]int32, len(s.ops))
+	for i := range s.ops {
+		s.rowOf[i] = s.ops[i].row + 1
+	}
 	sheets := make([]*sheet, len(s.tracks))
 	placers := make([]*placer, len(s.tracks))
 	for i, tr := range s.tracks {
@@ -58,6 +62,10 @@ func (s *study) attribute() error {
 	}
 	err := eachTrack(s.tracks, func(i int, tr *trace.Track) error {
 		sh, pl := s.newSheet(), placers[i]
+		if ok, err := s.addStatic(sh, pl, &s.tallies[i]); ok {
+			sheets[i] = sh
+			return err
+		}
 		_, err := selfTimes(tr, func(b *closings) {
 			if b == nil {
 				sh = s.newSheet()

@@ -49,6 +49,7 @@ type lane struct {
 	overlaps    int64 // events that partly overlap their predecessor at the same level
 	clamped     int64 // parents whose children last longer than they do
 	disordered  bool
+	sums        bool // there are aggregated events
 }
 
 // overlapSlack is the rounding that writers are forgiven: JSON times are
@@ -275,6 +276,7 @@ func (w *walker) finish() lane {
 // aggregated takes events that already are sums over many occurrences: they
 // have a self time of their own and no place in time.
 func (w *walker) aggregated(b *trace.Batch) {
+	w.sums = true
 	for i, op := range b.Op {
 		n := int64(max(1, b.Count[i]))
 		w.events++

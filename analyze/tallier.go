@@ -14,7 +14,7 @@ import (
 // Note: that costs 4 ns an event where closing, buffering and adding took 15.
 type tallier struct {
 	lane
-	sums  []tally // as long as the op table
+	byOp  []tally // as long as the op table
 	used  []trace.OpID
 	stack []openOp
 	end   Time // of the union so far
@@ -76,7 +76,7 @@ func (tl *tallier) walk(b *trace.Batch) bool {
 		tl.first = min(tl.first, starts[0])
 	}
 	stack, prev, prevD, union, busy, top := tl.stack, tl.prev, tl.prevD, tl.end, tl.busy, tl.opTime
-	sums := tl.sums
+	sums := tl.byOp
 	for k, op := range ops {
 		start, dur := starts[k], durs[k]
 		if start <= prev && (start < prev || dur > prevD && prevD > 0) {
@@ -132,7 +132,7 @@ func (tl *tallier) odd(o *openOp, start Time) (excess Duration) {
 	if o.child > o.dur {
 		tl.clamped++
 		excess = o.child - o.dur
-		tl.sums[o.op].self += excess
+		tl.byOp[o.op].self += excess
 	}
 	return excess
 }
@@ -145,7 +145,7 @@ func (tl *tallier) work(b *trace.Batch) {
 	mem := b.Bytes[:len(b.Op)]
 	for k, f := range b.FLOPs[:len(b.Op)] {
 		if f|mem[k] != 0 {
-			t := &tl.sums[b.Op[k]]
+			t := &tl.byOp[b.Op[k]]
 			t.flops += f
 			t.mem += mem[k]
 		}
@@ -154,13 +154,14 @@ func (tl *tallier) work(b *trace.Batch) {
 
 // aggregated takes events that already are sums over many occurrences.
 func (tl *tallier) aggregated(b *trace.Batch) {
+	tl.sums = true
 	for i, op := range b.Op {
 		n := int64(max(1, b.Count[i]))
 		tl.events++
 		tl.occurrences += n
 		tl.opTime += b.Self[i]
 		tl.busy += b.Self[i] // all that is known
-		t := &tl.sums[op]
+		t := &tl.byOp[op]
 		if t.count == 0 {
 			tl.used = append(tl.used, op)
 			t.min = math.MaxInt64
@@ -186,8 +187,8 @@ func (tl *tallier) finish() lane {
 func (tl *tallier) take() []opTally {
 	out := make([]opTally, len(tl.used))
 	for i, op := range tl.used {
-		out[i] = opTally{tl.sums[op], op}
-		tl.sums[op] = tally{}
+		out[i] = opTally{tl.byOp[op], op}
+		tl.byOp[op] = tally{}
 	}
 	tl.used = tl.used[:0]
 	return out

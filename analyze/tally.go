@@ -55,7 +55,7 @@ func tallyTracks(tracks []*trace.Track, ops int) ([]trackTally, error) {
 	err := eachTrack(tracks, func(i int, tr *trace.Track) error {
 		tl, ok := pool.Get().(*tallier)
 		if !ok {
-			tl = &tallier{sums: make([]tally, ops)}
+			tl = &tallier{byOp: make([]tally, ops)}
 		}
 		ln, err := tl.read(tr)
 		out[i] = trackTally{track: tr, lane: ln, ops: tl.take()}
