@@ -25,12 +25,20 @@ func (p *pipeline) Next() ([]byte, error) {
 	return p.ahead.Next()
 }
 
+// newPipeline yields head and then what z still has to give. It must be stopped.
+func newPipeline(head []byte, z *inflate.Reader) *pipeline {
+	return &pipeline{head: head, ahead: inflate.NewAhead(z)}
+}
+
+// stop ends the goroutine and waits for it.
+func (p *pipeline) stop() { p.ahead.Close() }
+
 // chromeSource returns the source of a gzip input's bytes and what ends its
 // goroutine; nil for an input that is not compressed so.
 func chromeSource(in *input) (chromejson.Source, func()) {
 	if in.gzip == nil {
 		return nil, func() {}
 	}
-	p := &pipeline{head: bytes.Clone(in.head), ahead: inflate.NewAhead(in.gzip)}
-	return p, p.ahead.Close
+	p := newPipeline(bytes.Clone(in.head), in.gzip)
+	return p, p.stop
 }

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // tiny serves a small random model without a tokenizer of words.
 func tiny(t *testing.T, opt Options) *Server {
 	t.Helper()
-	e, err := engine.Open(engine.Options{Model: "random:llama-tiny", MaxItems: 16})
+	e, err := engine.Open(engine.Options{Model: "random:layers=4,hidden=256,ffn=1024,heads=4,vocab=512", MaxItems: 16})
 	if err != nil {
 		t.Fatal(err)
 	}
