@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"io"
 
+	"github.com/layerscope/layerscope/trace/internal/chromejson"
 	"github.com/layerscope/layerscope/trace/internal/inflate"
 	"github.com/layerscope/layerscope/trace/internal/perfetto"
 )
@@ -94,9 +95,9 @@ type pendingTime struct {
 func fromPerfetto(t *Trace, in *input, opts Options) error {
 	var src io.Reader = in.r
 	if in.gzip != nil {
-		p := newPipeline(append([]byte(nil), in.head...), in.gzip)
-		defer p.stop()
-		src = &pipelineReader{p: p}
+		blocks, stop := chromeSource(in)
+		defer stop()
+		src = &blockReader{src: blocks}
 	}
 	x := &perfettoReader{
 		t: t, host: in.host, opts: opts, others: map[perfettoKey]*perfettoLane{}, tracks: map[uint64]*perfetto.Track{},
@@ -120,19 +121,19 @@ func fromPerfetto(t *Trace, in *input, opts Options) error {
 	return nil
 }
 
-// pipelineReader is a pipeline as an io.Reader.
-type pipelineReader struct {
-	p    *pipeline
+// A blockReader reads what a source yields in blocks.
+type blockReader struct {
+	src  chromejson.Source
 	rest []byte
 	err  error
 }
 
-func (r *pipelineReader) Read(b []byte) (int, error) {
+func (r *blockReader) Read(b []byte) (int, error) {
 	for len(r.rest) == 0 {
 		if r.err != nil {
 			return 0, r.err
 		}
-		r.rest, r.err = r.p.Next()
+		r.rest, r.err = r.src.Next()
 	}
 	n := copy(b, r.rest)
 	r.rest = r.rest[n:]

@@ -5,29 +5,21 @@ package trace
 import (
 	"bytes"
 	"compress/zlib"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 
-	"github.com/layerscope/layerscope/trace/hlo"
 	"github.com/layerscope/layerscope/trace/internal/perfetto"
 	"github.com/layerscope/layerscope/trace/internal/tracetxt"
 )
 
 // Files of our own writer hold what the format has no place for in private
-// packets: a letter, then
-//
-//	t  zlib of a part of the text form: all but events. Tracks have a uuid.
-//	h  the number of a program as a varint, then zlib of its HLO
-//
-// Events refer to ops by number and carry what nanoseconds cut off.
-const (
-	privateText = 't'
-	privateHLO  = 'h'
-)
+// packets: the letter t and zlib of a part of the text form, all but events.
+// Tracks have a uuid there. Events refer to ops by number and carry what
+// nanoseconds cut off.
+const privateText = 't'
 
 // Names of annotations that carry what is needed to restore an event.
 const (
@@ -51,13 +43,12 @@ const (
 
 // An ownModel restores what our own writer wrote.
 type ownModel struct {
-	text   textReader
+	text   *textReader
 	shift  int64 // ns that times were moved by
 	tracks map[uint64]*columns
 	lanes  []*ownLane // by the number of the track's uuid
 	budget int64      // bytes that private packets may still expand to
-	bare   []string
-	ops    []OpID // by number in the file
+	ops    []OpID     // by number in the file
 }
 
 // An ownLane is a lane of a track being read.
@@ -80,7 +71,7 @@ func (x *perfettoReader) private(b []byte) error {
 		if limit <= 0 {
 			limit = 4 << 30
 		}
-		x.own = &ownModel{text: textReader{t: x.t, ops: map[string]OpID{}}, tracks: map[uint64]*columns{}, budget: limit}
+		x.own = &ownModel{text: newTextReader(x.t), tracks: map[uint64]*columns{}, budget: limit}
 	}
 	if err := x.own.part(x.t, b); err != nil {
 		x.t.find(Finding{Code: "damaged", Severity: Error, Message: "what layerscope keeps in its own files: " + err.Error(), Hint: "devices and operations may be missing: convert the original again"})
@@ -92,35 +83,19 @@ func (o *ownModel) part(t *Trace, b []byte) error {
 	if len(b) == 0 {
 		return errors.New("an empty part")
 	}
-	kind, b := b[0], b[1:]
-	program := uint64(0)
-	if kind == privateHLO {
-		n := 0
-		if program, n = binary.Uvarint(b); n <= 0 || program >= uint64(len(t.Programs)) {
-			return fmt.Errorf("HLO of program %d of %d", program, len(t.Programs))
-		}
-		b = b[n:]
-	} else if kind != privateText {
-		return fmt.Errorf("a part of kind %q, which a later version writes", kind)
+	if b[0] != privateText {
+		return fmt.Errorf("a part of kind %q, which a later version writes", b[0])
 	}
-	z, err := zlib.NewReader(bytes.NewReader(b))
+	z, err := zlib.NewReader(bytes.NewReader(b[1:]))
 	if err != nil {
 		return err
 	}
 	text, err := io.ReadAll(io.LimitReader(z, o.budget))
-	o.budget -= int64(len(text))
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case o.budget <= 0:
+	}
+	if o.budget -= int64(len(text)); o.budget <= 0 {
 		return errors.New("expands to more than is allowed")
-	case kind == privateHLO:
-		m, err := hlo.Parse(text)
-		if err != nil {
-			return err
-		}
-		t.Programs[program].Module, t.Programs[program].raw = m, text
-		return nil
 	}
 	return tracetxt.Read(bytes.NewReader(text), func(l *tracetxt.Line) error { return o.line(t, l) })
 }
@@ -132,9 +107,6 @@ func (o *ownModel) line(t *Trace, l *tracetxt.Line) error {
 		var err error
 		o.shift, err = l.Key("shift")
 		return err
-	case "bare":
-		o.bare = append(o.bare, l.Args...)
-		return nil
 	case "track":
 		uuid, err := strconv.ParseUint(l.Values["uuid"], 10, 64)
 		if err != nil {
@@ -149,23 +121,8 @@ func (o *ownModel) line(t *Trace, l *tracetxt.Line) error {
 		o.ops = append(o.ops, OpID(len(t.Ops)))
 	case "hlo":
 		return l.Errorf("HLO in the text")
-	case "exec":
-		p, d := l.Arg(0), l.Arg(1)
-		if !below(p, len(t.Programs)) || !below(d, len(t.Devices)) {
-			return l.Errorf("program %s of %d on device %s of %d", p, len(t.Programs), d, len(t.Devices))
-		}
-	case "step":
-		if d := l.Arg(1); d != "-1" && !below(d, len(t.Devices)) {
-			return l.Errorf("device %s of %d", d, len(t.Devices))
-		}
 	}
 	return o.text.line(l)
-}
-
-// below says whether s is a number from 0 to n−1.
-func below(s string, n int) bool {
-	v, err := strconv.ParseUint(s, 10, 32)
-	return err == nil && v < uint64(n)
 }
 
 // lane returns the lane of an event's track.
@@ -259,9 +216,17 @@ func (o *ownModel) finish(x *perfettoReader) {
 		c.fill()
 		c.order()
 	}
-	for _, s := range o.bare {
-		if id, ok := o.text.ops[s]; ok {
-			x.t.Ops[id].Bare = true
+	if err := o.text.finish(); err != nil {
+		x.t.find(Finding{Code: "damaged", Severity: Error, Message: "what layerscope keeps in its own files: " + err.Error()})
+	}
+	// HLO of programs that ran no op is kept as bytes, as it is from an XSpace.
+	used := map[int]bool{}
+	for i := range x.t.Ops {
+		used[x.t.Ops[i].Program] = true
+	}
+	for i := range x.t.Programs {
+		if !used[i] {
+			x.t.Programs[i].Module = nil
 		}
 	}
 	for _, tr := range x.t.Tracks {

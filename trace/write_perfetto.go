@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"cmp"
 	"compress/zlib"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"maps"
@@ -20,10 +19,10 @@ import (
 
 // PerfettoOptions steer [WritePerfetto]. The zero value writes all there is.
 type PerfettoOptions struct {
-	// Rows says which layer and which component of it an op belongs to, "" for
+	// Place says which layer and which component of it an op belongs to, "" for
 	// none. With it, each track of ops gets two more: one of layers, one of
 	// components.
-	Rows func(OpID) (layer, component string)
+	Place func(OpID) (layer, component string)
 	// Counters are drawn beside the tracks: memory in use, utilisation.
 	Counters []PerfettoCounter
 	// Attributes say what was measured: commit, environment. They come after
@@ -49,9 +48,8 @@ type PerfettoCounter struct {
 // flow leads from each host step to the programs it ran.
 //
 // Perfetto's times are nanoseconds; arguments keep the picoseconds, and packets
-// that only this package knows keep devices, programs, HLO, ops, steps and
-// findings, so that [Open] of the file gives the same analysis. Allocator events
-// become counters and are not restored.
+// that only this package knows keep devices, programs, HLO, ops, steps,
+// allocator events and findings, so that [Open] of the file gives the same analysis.
 //
 // The tracks are read twice; memory is bounded by the op table and by the largest
 // track that is not in order of time.
@@ -195,9 +193,6 @@ func (p *perfettoWriter) model() error {
 	x.head(&c)
 	for i := range p.t.Ops {
 		x.op(i, &p.t.Ops[i])
-		if p.t.Ops[i].Bare {
-			x.line("bare %d", i)
-		}
 	}
 	for i, tr := range p.t.Tracks {
 		x.trackHead(tr, trackUUID(i))
@@ -213,32 +208,18 @@ func (p *perfettoWriter) model() error {
 	if err := parts.Close(); err != nil {
 		return err
 	}
-	for i := range p.t.Programs {
-		if raw := p.t.Programs[i].raw; raw != nil {
-			p.w.SetPrivate(packed(binary.AppendUvarint([]byte{privateHLO}, uint64(i)), raw))
-		}
-	}
 	return p.w.Err()
 }
 
 // trackHead writes the line of a track.
 func (x *textWriter) trackHead(tr *Track, uuid uint64) {
-	fmt.Fprintf(x.w, "track %s uuid=%d", kindName(tr.Kind), uuid)
+	fmt.Fprintf(x.w, "track %s uuid=%d", tr.Kind, uuid)
 	if tr.Device >= 0 {
 		fmt.Fprintf(x.w, " device=%d", tr.Device)
 	}
 	x.field("name", tr.Name)
 	x.field("host", tr.Host)
 	x.end()
-}
-
-func kindName(kind Kind) string {
-	for name, k := range kindNames {
-		if k == kind {
-			return name
-		}
-	}
-	return "other"
 }
 
 // sums writes the sums of events of a track, which have no place in time.

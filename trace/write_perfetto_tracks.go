@@ -60,8 +60,8 @@ func (p *perfettoWriter) refs(id OpID) *opRefs {
 		pr := &p.t.Programs[op.Program]
 		r.program, r.has = p.w.Intern(perfetto.AnnotationValues, pr.Name+"("+strconv.FormatUint(pr.ID, 10)+")"), r.has|hasProgram
 	}
-	if p.opts.Rows != nil {
-		if r.layer, r.part = p.opts.Rows(id); r.layer != "" {
+	if p.opts.Place != nil {
+		if r.layer, r.part = p.opts.Place(id); r.layer != "" {
 			r.level, r.has = p.w.Intern(perfetto.AnnotationValues, r.layer), r.has|hasLayer
 		}
 	}
@@ -87,12 +87,12 @@ func (p *perfettoWriter) track(i int) error {
 		return nil
 	}
 	uuid, parent := trackUUID(i), p.process(tr.Device, tr.Host)
-	spec := perfetto.TrackSpec{UUID: uuid, Parent: parent, Name: firstOf(tr.Name, kindName(tr.Kind)), Rank: 10 + 4*i, Ordered: true, Apart: true}
+	spec := perfetto.TrackSpec{UUID: uuid, Parent: parent, Name: firstOf(tr.Name, tr.Kind.String()), Rank: 10 + 4*i, Ordered: true, Apart: true}
 	if tr.Kind == Counter && f.values {
 		spec.Counter, spec.Apart = true, false
 	}
 	var rows *rowWriter
-	if p.opts.Rows != nil && (tr.Kind == Ops || tr.Kind == Stream) {
+	if p.opts.Place != nil && (tr.Kind == Ops || tr.Kind == Stream) {
 		rows = p.rowTracks(&spec)
 	}
 	p.w.Describe(spec)
