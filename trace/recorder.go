@@ -13,8 +13,8 @@ import (
 
 // A Recorder takes spans, device operations, counters and memory events of a Go
 // program while it runs, for 17 to 27 ns a span (52 to 65 without a processor's
-// counter), and for a nanosecond while it is off. It is
-// switched on by [Recorder.Start] and off by [Recorder.Stop], as often as wanted.
+// counter), and for a nanosecond while it is off. [Recorder.Start] switches it on
+// and [Recorder.Stop] off, as often as wanted.
 //
 // Each goroutine that records has a [Lane] of its own and hands it on with
 // care: a lane has one writer at a time. Names, ops, programs and devices are
@@ -79,8 +79,8 @@ type RecorderOptions struct {
 	// Nanotime reads the monotonic clock even where the processor's counter
 	// could be used.
 	Nanotime bool
-	// RuntimeTrace makes regions of runtime/trace of the spans begun on lanes
-	// while a trace is taken (300 ns each). Such spans must end on the goroutine
+	// RuntimeTrace makes tasks of runtime/trace of the outermost spans begun on
+	// lanes, and regions of all, while a trace is taken (300 ns each). Such spans must end on the goroutine
 	// that began them, in reverse order.
 	RuntimeTrace bool
 	// Labels sets the pprof label "span" to the path of open spans (0.2 µs

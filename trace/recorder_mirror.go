@@ -8,14 +8,16 @@ import (
 	rtrace "runtime/trace"
 )
 
-// A mirror shows the spans of a lane to the Go tools too: as regions of
-// runtime/trace and as a pprof label. It costs far more than a span.
+// A mirror shows the spans of a lane to the Go tools too: outermost ones as
+// tasks of runtime/trace, all as regions in them, and as a pprof label. It costs
+// far more than a span.
 type mirror struct {
 	regions, labels bool
 	open            []mirrored
 }
 
 type mirrored struct {
+	task   *rtrace.Task   // nil but for an outermost span of a trace
 	region *rtrace.Region // nil when no trace is taken
 	ctx    context.Context
 	path   string
@@ -33,13 +35,16 @@ func (m *mirror) begin(id NameID) {
 	name := id.String()
 	e := mirrored{ctx: parent.ctx, path: name}
 	if m.regions && rtrace.IsEnabled() {
-		e.region = rtrace.StartRegion(parent.ctx, name)
+		if len(m.open) == 0 {
+			e.ctx, e.task = rtrace.NewTask(e.ctx, name)
+		}
+		e.region = rtrace.StartRegion(e.ctx, name)
 	}
 	if m.labels {
 		if parent.path != "" {
 			e.path = parent.path + "/" + name
 		}
-		e.ctx = pprof.WithLabels(parent.ctx, pprof.Labels("span", e.path))
+		e.ctx = pprof.WithLabels(e.ctx, pprof.Labels("span", e.path))
 		pprof.SetGoroutineLabels(e.ctx)
 	}
 	m.open = append(m.open, e)
@@ -54,6 +59,9 @@ func (m *mirror) end() {
 	m.open = m.open[:n]
 	if e.region != nil {
 		e.region.End()
+	}
+	if e.task != nil {
+		e.task.End()
 	}
 	if !m.labels {
 		return

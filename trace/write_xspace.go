@@ -52,15 +52,8 @@ func (rec *Recording) WriteXSpace(w io.Writer, opts XSpaceOptions) error {
 	if err := s.environment(); err != nil {
 		return err
 	}
-	for _, f := range rec.findings {
-		text := fmt.Sprintf("%s: %s (%d)", f.Code, f.Message, f.Count)
-		add := s.w.Warning
-		if f.Severity == Error {
-			add = s.w.Error
-		}
-		if err := add(text); err != nil {
-			return err
-		}
+	if err := s.findings(); err != nil {
+		return err
 	}
 	if opts.Host != "" {
 		if err := s.w.Hostname(opts.Host); err != nil {
@@ -68,6 +61,26 @@ func (rec *Recording) WriteXSpace(w io.Writer, opts XSpaceOptions) error {
 		}
 	}
 	return s.w.Close()
+}
+
+// findings writes what the recording lacks: first errors, then warnings, which is
+// the order of the file.
+func (s *spaceWriter) findings() error {
+	for _, asError := range []bool{true, false} {
+		add := s.w.Warning
+		if asError {
+			add = s.w.Error
+		}
+		for _, f := range s.rec.findings {
+			if (f.Severity == Error) != asError {
+				continue
+			}
+			if err := add(fmt.Sprintf("%s: %s (%d)", f.Code, f.Message, f.Count)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 type spaceWriter struct {
