@@ -130,7 +130,8 @@ func (s *Scale) Picoseconds(ticks uint64) int64 {
 }
 
 // Drift returns the largest relative difference between the rate of one
-// interval and the mean rate, of intervals of a millisecond and more.
+// interval and the mean rate, of intervals of 5 ms and more: pairs are good to a
+// microsecond or so.
 func (s *Scale) Drift() float64 {
 	n := len(s.pairs)
 	if n < 3 {
@@ -139,7 +140,7 @@ func (s *Scale) Drift() float64 {
 	mean := rate(s.pairs[0], s.pairs[n-1])
 	worst := 0.0
 	for i := 1; i < n; i++ {
-		if s.pairs[i].Nanos-s.pairs[i-1].Nanos < 1e6 {
+		if s.pairs[i].Nanos-s.pairs[i-1].Nanos < 5e6 {
 			continue
 		}
 		d := rate(s.pairs[i-1], s.pairs[i])/mean - 1
