@@ -65,9 +65,9 @@ func (f *folded) findLayer() {
 		if !strings.ContainsAny(p, "0123456789") {
 			continue
 		}
-		if m := layerPattern().FindStringSubmatchIndex(strings.ToLower(p)); m != nil {
-			f.layer, f.inner = atoi32(p[m[6]:m[7]]), i+1
-			f.stack = stackName(f.parts[:i], p[m[4]:m[5]])
+		if m := layerPattern().FindStringSubmatch(strings.ToLower(p)); m != nil {
+			f.layer, f.inner = atoi32(m[3]), i+1
+			f.stack = stackName(f.parts[:i], m[2])
 			return
 		}
 	}

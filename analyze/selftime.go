@@ -92,7 +92,9 @@ func sortedSelfTimes(tr *trace.Track, yield func(*closings)) (lane, error) {
 	if err != nil {
 		return lane{}, err
 	}
-	w.walk(all)
+	for i, n := 0, all.Len(); i < n; i += stretch {
+		w.walk(slice(all, i, min(i+stretch, n)))
+	}
 	w.disordered = true
 	return w.finish(), nil
 }
@@ -123,6 +125,15 @@ func sortedTrack(tr *trace.Track, aggregated func(*trace.Batch)) (*trace.Batch, 
 	}
 	sort.Stable(byStart{&all})
 	return &all, nil
+}
+
+// slice returns the events [i, j) of a batch.
+func slice(b *trace.Batch, i, j int) *trace.Batch {
+	out := &trace.Batch{Op: b.Op[i:j], Start: b.Start[i:j], Dur: b.Dur[i:j]}
+	if b.FLOPs != nil {
+		out.FLOPs, out.Bytes = b.FLOPs[i:j], b.Bytes[i:j]
+	}
+	return out
 }
 
 // byStart sorts a batch by start, longest first.
@@ -162,10 +173,13 @@ type frame struct {
 	child Duration
 }
 
+// stretch is about how many closed events are handed out at once.
+const stretch = 4096
+
 func newWalker(yield func(*closings)) *walker {
 	return &walker{
 		lane: lane{first: math.MaxInt64, last: math.MinInt64}, yield: yield, prev: math.MinInt64, end: math.MinInt64,
-		out: closings{events: make([]closed, 0, 4096)},
+		out: closings{events: make([]closed, 0, stretch)},
 	}
 }
 
@@ -216,6 +230,9 @@ func (w *walker) walk(b *trace.Batch) bool {
 	w.events += int64(len(ops))
 	w.occurrences += int64(len(ops))
 	w.stack, w.prev, w.prevD, w.end, w.busy, w.opTime = stack, prev, prevD, union, busy, top
+	if len(w.out.events) >= stretch {
+		w.flush()
+	}
 	return true
 }
 
@@ -226,18 +243,12 @@ func (w *walker) close(f *frame) (excess Duration) {
 		excess, f.self = -f.self, 0
 		w.clamped++
 	}
-	w.emit(f.closed)
+	w.out.events = append(w.out.events, f.closed)
 	return excess
 }
 
-func (w *walker) emit(c closed) {
-	if len(w.out.events) == cap(w.out.events) {
-		w.flush()
-	}
-	w.out.events = append(w.out.events, c)
-}
-
-// flush hands out what was closed. Extras of events still open stay.
+// flush hands out what was closed. Extras of events still open stay: it may be
+// called only while w.stack holds them all, which it does not inside of walk.
 func (w *walker) flush() {
 	if len(w.out.events) == 0 {
 		return
@@ -283,6 +294,13 @@ func (w *walker) aggregated(b *trace.Batch) {
 		w.occurrences += n
 		w.opTime += b.Self[i]
 		w.busy += b.Self[i] // all that is known
-		w.emit(closed{op: op, extra: w.addExtras(extras{count: n, min: b.Min[i]}), dur: b.Dur[i], self: b.Self[i]})
+		e := extras{count: n, min: b.Min[i]}
+		if b.FLOPs != nil {
+			e.flops, e.mem = b.FLOPs[i], b.Bytes[i]
+		}
+		w.out.events = append(w.out.events, closed{op: op, extra: w.addExtras(e), dur: b.Dur[i], self: b.Self[i]})
+		if len(w.out.events) >= stretch {
+			w.flush()
+		}
 	}
 }
