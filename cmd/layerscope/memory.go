@@ -166,7 +166,7 @@ func (a *app) loadMemoryDir(in input, to trace.Options) (before, now *analyze.Me
 	}
 	now.Inputs = append(now.Inputs, profileInput(last))
 	if before == nil && len(profiles) > 1 {
-		now.Findings = append(now.Findings, analyze.Finding{Code: "several-profiles", Severity: trace.Info, Count: int64(len(profiles)),
+		now.Findings = append(now.Findings, analyze.Finding{Code: "several-profiles", Severity: trace.Info, Count: 1,
 			Message: fmt.Sprintf("%d memory profiles in the directory; %s was read", len(profiles), filepath.Base(last)), Hint: "name two of them to see what grew"})
 	}
 	return before, now, nil
