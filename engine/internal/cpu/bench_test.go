@@ -4,6 +4,8 @@ package cpu
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,4 +94,75 @@ func products(be *Backend, steps []step, best []time.Duration) {
 			best[i] = d
 		}
 	}
+}
+
+// BenchmarkSlow shows what "slow:layer_2/mlp=1.5x" does: the layer's MLP over
+// the mean of the other layers', by the sums of their segments' times.
+func BenchmarkSlow(b *testing.B) {
+	m, err := checkpoint.Random("random:llama-small")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer m.Close()
+	be, err := Open(m, Options{Positions: 256, Slow: func(s *program.Segment) float64 {
+		if s.Layer == 2 && strings.Contains(s.Scope, "/mlp/") {
+			return 1.5
+		}
+		return 1
+	}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer be.Close()
+	p, err := program.Build(m.Config(), program.Shape{Phase: "prefill", Tokens: 128, Rows: 1, Labels: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	exe, err := be.Compile(p)
+	if err != nil {
+		b.Fatal(err)
+	}
+	in := program.Inputs{IDs: make([]int32, 128), Positions: make([]int32, 128), Runs: []program.Run{{Len: 128}}, Rows: []int32{127}, Labels: []int32{1}}
+	w := &watch{p: p, layer: make([][]time.Duration, m.Config().Layers)}
+	for b.Loop() {
+		if _, err := exe.Execute(context.Background(), in, w); err != nil {
+			b.Fatal(err)
+		}
+		w.pass()
+	}
+	slow, others := median(w.layer[2]), time.Duration(0)
+	for i, l := range w.layer {
+		if i != 2 {
+			others += median(l)
+		}
+	}
+	b.ReportMetric(slow.Seconds()/others.Seconds()*float64(len(w.layer)-1), "times-the-others")
+}
+
+// watch sums the MLP segments' times of each layer and pass.
+type watch struct {
+	p     *program.Program
+	layer [][]time.Duration
+	began time.Time
+	sums  [64]time.Duration
+}
+
+func (w *watch) Begin(int) { w.began = time.Now() }
+
+func (w *watch) End(i int) {
+	if s := &w.p.Segments[i]; strings.Contains(s.Scope, "/mlp/") {
+		w.sums[s.Layer] += time.Since(w.began)
+	}
+}
+
+func (w *watch) pass() {
+	for i := range w.layer {
+		w.layer[i] = append(w.layer[i], w.sums[i])
+		w.sums[i] = 0
+	}
+}
+
+func median(d []time.Duration) time.Duration {
+	slices.Sort(d)
+	return d[len(d)/2]
 }

@@ -21,6 +21,7 @@ type step struct {
 	norm, norm2 []float32
 	slow        float64
 	debt        time.Duration // repeated work still owed
+	usual       time.Duration // one execution's time
 }
 
 type executable struct {

@@ -17,11 +17,19 @@ import (
 // much goes to the segment's next execution.
 //
 // Note: a share of the rows by count was 20-40 % off for matrix products of few
-// rows, whose time is mostly reading weights; measuring the time isn't.
+// rows, whose time is mostly reading weights; measuring the time isn't. A time
+// over twice the usual is the machine's, not the segment's, and counts as
+// twice: without that, one preempted repetition paid for many executions.
 func (ps *pass) stretched(st *step, in, out kernel.Mat) error {
 	began := time.Now()
 	ps.run(st, in, out, 0)
 	once := max(time.Since(began), 1)
+	if st.usual == 0 || once < st.usual {
+		st.usual = once
+	} else {
+		st.usual += st.usual/50 + 1 // follows a machine that becomes slower
+	}
+	once = min(once, 2*st.usual)
 	st.debt += time.Duration(float64(once) * (st.slow - 1))
 	for st.debt > 0 {
 		part := math.Min(1, float64(st.debt)/float64(once))
@@ -33,7 +41,7 @@ func (ps *pass) stretched(st *step, in, out kernel.Mat) error {
 		if !done {
 			return nil
 		}
-		st.debt -= time.Since(began)
+		st.debt -= min(time.Since(began), max(1, time.Duration(2*part*float64(once))))
 	}
 	return nil
 }
