@@ -38,7 +38,7 @@ func (t *Trace) openDir(dir string, opts Options) error {
 		return t.openTables(dir, opts)
 	}
 	if len(sessions) == 0 {
-		return &InputError{Path: dir, Msg: "no captures in the directory, wanted *.xplane.pb or *.trace.json.gz", Hint: "pass the directory given to start_trace, or its plugins/profile/<session>"}
+		return &InputError{Path: dir, Msg: "no captures in the directory, wanted *.xplane.pb, *.trace.json.gz or *.trace.txt", Hint: "pass the directory given to start_trace, or its plugins/profile/<session>"}
 	}
 	names := make([]string, 0, len(sessions))
 	for s := range sessions {
@@ -75,6 +75,8 @@ func uncompressed(name string) string {
 func isXPlane(name string) bool    { return strings.HasSuffix(uncompressed(name), ".xplane.pb") }
 func isTraceJSON(name string) bool { return strings.HasSuffix(uncompressed(name), ".trace.json") }
 
+func isTraceText(name string) bool { return strings.HasSuffix(uncompressed(name), ".trace.txt") }
+
 func isCapture(name string) bool {
-	return isXPlane(name) || isTraceJSON(name) || uncompressed(name) == "perfetto_trace.json"
+	return isXPlane(name) || isTraceJSON(name) || isTraceText(name) || uncompressed(name) == "perfetto_trace.json"
 }

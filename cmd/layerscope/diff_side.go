@@ -73,7 +73,7 @@ func runsIn(path string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, cause(err))
 	}
-	var xplanes, json, dirs []string
+	var xplanes, json, text, dirs []string
 	for _, e := range entries {
 		full := filepath.Join(path, e.Name())
 		switch {
@@ -85,9 +85,11 @@ func runsIn(path string) ([]string, error) {
 			xplanes = append(xplanes, full)
 		case isCaptureName(e.Name(), ".trace.json"):
 			json = append(json, full)
+		case isCaptureName(e.Name(), ".trace.txt"):
+			text = append(text, full)
 		}
 	}
-	for _, list := range [][]string{xplanes, json, dirs} {
+	for _, list := range [][]string{xplanes, json, text, dirs} {
 		if len(list) > 0 {
 			return list, nil
 		}
@@ -105,7 +107,7 @@ func isCaptureName(name, ext string) bool {
 // holdsCaptures looks for a capture in a directory, a few levels deep.
 func holdsCaptures(dir string) bool {
 	for _, pattern := range []string{"*", "*/*/*/*", "*/*/*"} {
-		for _, ext := range []string{".xplane.pb*", ".trace.json*"} {
+		for _, ext := range []string{".xplane.pb*", ".trace.json*", ".trace.txt*"} {
 			if found, err := filepath.Glob(filepath.Join(dir, pattern+ext)); err == nil && len(found) > 0 {
 				return true
 			}

@@ -21,7 +21,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the outputs in the scripts")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"layerscope": main})
+	testscript.Main(m, map[string]func(){"layerscope": main, "faketrace": fakeTrace})
 }
 
 // TestScript runs the program as a shell would. Beside the usual commands
