@@ -85,7 +85,9 @@ func Analyze(t *trace.Trace, opts Options) (*Analysis, error) {
 	s.tableOps()
 	s.notePlaces()
 	s.tableScopes()
-	s.tableAsync()
+	if err := s.tableAsync(); err != nil {
+		return nil, err
+	}
 	if err := s.tableHost(); err != nil {
 		return nil, err
 	}

@@ -72,7 +72,7 @@ func (s *study) tableScopes() {
 
 // tableAsync sums the spans of async lines, and the op time spent waiting for
 // their ends. A wait is exposed by definition: nothing else ran on that track.
-func (s *study) tableAsync() {
+func (s *study) tableAsync() error {
 	spans := make(map[string]*AsyncRow)
 	row := func(name string) *AsyncRow {
 		r := spans[name]
@@ -82,26 +82,17 @@ func (s *study) tableAsync() {
 		}
 		return r
 	}
+	sums, err := s.asyncSpans()
+	if err != nil {
+		return err
+	}
 	var span Duration
-	byOp := make(map[trace.OpID]*AsyncRow)
-	for _, tr := range s.t.Tracks {
-		if tr.Kind != trace.Async || !slices.Contains(s.devices, tr.Device) {
-			continue
-		}
-		for b, err := range tr.Batches() {
-			if err != nil {
-				break
-			}
-			for i, op := range b.Op {
-				r := byOp[op]
-				if r == nil {
-					r = row(baseName(strings.Replace(s.t.Ops[op].Name, "-start", "", 1)))
-					byOp[op] = r
-				}
-				r.Span += b.Dur[i]
-				r.Occurrences++
-				span += b.Dur[i]
-			}
+	for i := range sums {
+		if t := &sums[i]; t.count > 0 {
+			r := row(baseName(strings.Replace(s.t.Ops[i].Name, "-start", "", 1)))
+			r.Span += t.total
+			r.Occurrences += t.count
+			span += t.total
 		}
 	}
 	for id := range s.ops {
@@ -119,6 +110,42 @@ func (s *study) tableAsync() {
 	slices.SortFunc(s.out.Async.Rows, func(a, b AsyncRow) int {
 		return cmp.Or(cmp.Compare(b.Exposed, a.Exposed), cmp.Compare(b.Span, a.Span), strings.Compare(a.Name, b.Name))
 	})
+	return nil
+}
+
+// asyncSpans sums the events of async lines by op. They overlap, so they have no
+// self time.
+func (s *study) asyncSpans() ([]tally, error) {
+	sums := make([]tally, len(s.t.Ops))
+	for _, tr := range s.t.Tracks {
+		if tr.Kind != trace.Async || !slices.Contains(s.devices, tr.Device) {
+			continue
+		}
+		one := make(map[trace.OpID]tally)
+		err := eachTrack([]*trace.Track{tr}, func(int, *trace.Track) error {
+			clear(one)
+			for b, err := range tr.Batches() {
+				if err != nil {
+					return err
+				}
+				for i, op := range b.Op {
+					t := one[op]
+					t.count++
+					t.total += b.Dur[i]
+					one[op] = t
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		for op, t := range one {
+			sums[op].count += t.count
+			sums[op].total += t.total
+		}
+	}
+	return sums, nil
 }
 
 // tableHost sums spans of host threads by name.

@@ -4,6 +4,7 @@ package analyze
 
 import (
 	"cmp"
+	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -66,7 +67,8 @@ func tallyTracks(tracks []*trace.Track, ops int) ([]trackTally, error) {
 }
 
 // eachTrack calls f for every track, largest first, on as many goroutines as
-// there are cores; all have ended when it returns the first error by track.
+// there are cores; all have ended when it returns the first error by track. f is
+// called again for a track that says [trace.ErrAgain].
 func eachTrack(tracks []*trace.Track, f func(i int, tr *trace.Track) error) error {
 	order := make([]int, len(tracks))
 	for i := range order {
@@ -84,7 +86,9 @@ func eachTrack(tracks []*trace.Track, f func(i int, tr *trace.Track) error) erro
 					return
 				}
 				i := order[n]
-				errs[i] = f(i, tracks[i])
+				if errs[i] = f(i, tracks[i]); errors.Is(errs[i], trace.ErrAgain) {
+					errs[i] = f(i, tracks[i])
+				}
 			}
 		})
 	}

@@ -220,7 +220,7 @@ func (x *xspaceReader) executions(pl *xspace.Plane, ln *xspace.Line, src xspaceL
 	opts := src.opts
 	opts.Want, opts.WantFor = []string{"run_id"}, nil
 	var sum [2]float64
-	err := ln.Scan(opts, func(b *xspace.Batch) bool {
+	err := scanAtOnce(ln, opts, func(b *xspace.Batch) bool {
 		for i, m := range b.Meta {
 			name, _ := pl.EventName(m)
 			base, id, ok := splitProgram(name)
@@ -270,6 +270,9 @@ func (x *xspaceReader) compareClocks(device string, used, other float64) {
 
 // deviceSteps reads a Steps line; a step's number is in its name.
 func (x *xspaceReader) deviceSteps(src xspaceLine, device int) error {
+	if _, err := src.line.Count(); err != nil { // finds a timestamp behind the events
+		return err
+	}
 	k := int64(0)
 	for b, err := range (&Track{source: src}).Batches() {
 		if err != nil {

@@ -76,7 +76,7 @@ type kernelKey struct {
 func (g *kernelOps) read(ln *xspace.Line, col *columns) error {
 	opts := xspace.ScanOptions{BaseNs: g.x.base, Want: gpuStats}
 	var last kernelKey
-	return ln.Scan(opts, func(b *xspace.Batch) bool {
+	return scanAtOnce(ln, opts, func(b *xspace.Batch) bool {
 		for i, m := range b.Meta {
 			key := kernelKey{meta: m}
 			for c := range gpuStats {

@@ -120,7 +120,7 @@ func isCompile(name string) bool {
 
 func (h *hostReader) read(line int, ln *xspace.Line) error {
 	opts := xspace.ScanOptions{BaseNs: h.x.base, Want: hostStats}
-	return ln.Scan(opts, func(b *xspace.Batch) bool {
+	return scanAtOnce(ln, opts, func(b *xspace.Batch) bool {
 		for i, m := range b.Meta {
 			switch {
 			case b.Values[hostOp].Kind[i] != xspace.NoValue:

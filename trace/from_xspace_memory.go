@@ -83,7 +83,7 @@ func (x *xspaceReader) allocations(pl *xspace.Plane) error {
 	left := int64(0)
 	for _, ln := range pl.Lines {
 		began := Time(ln.TimestampNs-x.base) * Time(Nanosecond)
-		err := ln.Scan(xspace.ScanOptions{BaseNs: x.base, Want: allocStats}, func(b *xspace.Batch) bool {
+		err := scanAtOnce(ln, xspace.ScanOptions{BaseNs: x.base, Want: allocStats}, func(b *xspace.Batch) bool {
 			for i, m := range b.Meta {
 				if int(m) >= len(kinds) || kinds[m] == none {
 					continue

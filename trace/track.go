@@ -3,6 +3,7 @@
 package trace
 
 import (
+	"errors"
 	"iter"
 	"sync"
 )
@@ -59,9 +60,14 @@ type Batch struct {
 // Len returns the number of events.
 func (b *Batch) Len() int { return len(b.Op) }
 
+// ErrAgain ends an iteration whose times are void, because the file states what
+// they count from behind the events of the track. It is known now: the next
+// iteration is right. No known profiler writes such files.
+var ErrAgain = errors.New("the time of the track's first event stands behind its events: iterate again")
+
 // Batches returns the events of the track. Iterations are independent: they
 // may be repeated, and tracks may be read concurrently. After an error
-// iteration ends.
+// iteration ends; after [ErrAgain] it may be repeated.
 func (t *Track) Batches() iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
 		if t.source != nil {
