@@ -3,6 +3,8 @@
 package engine
 
 import (
+	"os"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -88,4 +90,30 @@ func BenchmarkSpans(b *testing.B) {
 	b.ReportMetric(float64(spans), "spans")
 	b.ReportMetric(float64((on-off).Nanoseconds())/float64(spans), "ns-a-span")
 	b.ReportMetric(float64(off.Microseconds()), "pass-us")
+}
+
+// BenchmarkAgainstLlamaCpp prefills 128 tokens of a model that
+// internal/oracle/engine wrote. With LAYERSCOPE_LLAMA_MS, the time that
+// llama.cpp took for it on this machine, it reports the ratio.
+func BenchmarkAgainstLlamaCpp(b *testing.B) {
+	dir := os.Getenv("LAYERSCOPE_SPEED_MODEL")
+	if dir == "" {
+		b.Skip("LAYERSCOPE_SPEED_MODEL is not set: run internal/oracle/engine/run.sh --speed")
+	}
+	e := mustOpen(b, Options{Model: dir})
+	r := Request{QueryIDs: make([]int32, 127), ItemIDs: [][]int32{{5}}, Labels: []int32{1}}
+	best := time.Duration(1 << 62)
+	for b.Loop() {
+		for i := range r.QueryIDs {
+			r.QueryIDs[i] = int32(i * 37 % 8000)
+		}
+		began := time.Now()
+		score(b, e, r)
+		best = min(best, time.Since(began))
+	}
+	ms := best.Seconds() * 1000
+	b.ReportMetric(ms, "best-ms")
+	if other, err := strconv.ParseFloat(os.Getenv("LAYERSCOPE_LLAMA_MS"), 64); err == nil {
+		b.ReportMetric(other/ms, "times-llama.cpp")
+	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/layerscope/layerscope/engine/internal/packing"
 	"github.com/layerscope/layerscope/engine/internal/program"
+	"github.com/layerscope/layerscope/internal/tracetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -462,5 +463,49 @@ func TestDeadline(t *testing.T) {
 	_, err := e.Score(ctx, Request{QueryIDs: []int32{1}, ItemIDs: [][]int32{{1}}, Labels: []int32{1}})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestConcatText: joined texts are tokenised as one, serially, in either order.
+func TestConcatText(t *testing.T) {
+	e, joined := mustOpen(t, Options{}), mustOpen(t, Options{ConcatText: true})
+	r := Request{Query: "Find a red c", Items: []string{"up", "at"}, Labels: []int32{1}, Algorithm: Packed}
+	for _, first := range []bool{false, true} {
+		r.ItemFirst = first
+		got := score(t, joined, r)
+		if got.Algorithm != Serial || len(got.Warnings) != 1 {
+			t.Errorf("algorithm %s, warnings %q", got.Algorithm, got.Warnings)
+		}
+		for i, item := range r.Items {
+			text := r.Query + item
+			if first {
+				text = item + r.Query
+			}
+			want := score(t, e, Request{Query: text, Items: []string{""}, Labels: r.Labels})
+			if got.Scores[i][0] != want.Scores[0][0] {
+				t.Errorf("item first %t: %s: %v, wanted %v", first, item, got.Scores[i], want.Scores[0])
+			}
+		}
+	}
+	if a, b := score(t, e, Request{Query: r.Query, Items: r.Items, Labels: r.Labels}), score(t, joined, Request{Query: r.Query, Items: r.Items, Labels: r.Labels}); a.Scores[0][0] == b.Scores[0][0] {
+		t.Error("a merge across the border changed nothing: the test's words are no longer single tokens")
+	}
+}
+
+// TestBOS: a tokenizer that begins sequences with a token does so once, before
+// whatever comes first.
+func TestBOS(t *testing.T) {
+	e := mustOpen(t, Options{Model: tracetest.Shared(t, "data/lm/tinystories_260k/checkpoint_v1.bin")})
+	query, _ := e.TokenIDs("Once upon")
+	item, _ := e.TokenIDs(" a time")
+	for _, first := range []bool{false, true} {
+		text := score(t, e, Request{Query: "Once upon", Items: []string{" a time"}, Labels: []int32{3}, ItemFirst: first})
+		ids := Request{QueryIDs: append([]int32{1}, query...), ItemIDs: [][]int32{item}, Labels: []int32{3}}
+		if first {
+			ids.QueryIDs, ids.ItemIDs[0] = append([]int32{1}, item...), query
+		}
+		if want := score(t, e, ids); text.Scores[0][0] != want.Scores[0][0] || text.PromptTokens != want.PromptTokens {
+			t.Errorf("item first %t: %v with %d tokens, wanted %v with %d", first, text.Scores, text.PromptTokens, want.Scores, want.PromptTokens)
+		}
 	}
 }

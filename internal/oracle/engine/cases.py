@@ -2,7 +2,9 @@
 """Writes random models as Hugging Face directories, with the log-probabilities
 that reference.py computes for them.
 
-  python cases.py OUT [--small]
+  python cases.py OUT [--small | --speed]
+
+--speed writes one larger Qwen3 model without expectations.
 """
 import json
 import os
@@ -91,9 +93,15 @@ def requests(c, rng, small):
         yield pick(n), [pick(int(rng.integers(0, 9))) for _ in range(items)], first
 
 
+def speed():
+    yield "qwen3_speed", dict(model_type="qwen3", hidden_size=1024, num_attention_heads=16, num_key_value_heads=8, head_dim=128,
+                              intermediate_size=3072, vocab_size=8192, num_hidden_layers=6, rms_norm_eps=1e-6, max_position_embeddings=512,
+                              rope_theta=1e6, hidden_act="silu", tie_word_embeddings=True), "F32"
+
+
 def main():
     out, small = sys.argv[1], "--small" in sys.argv
-    for k, (name, c, dtype) in enumerate(families(small)):
+    for k, (name, c, dtype) in enumerate(speed() if "--speed" in sys.argv else families(small)):
         rng = np.random.default_rng(100 + k)
         ts = tensors(c, rng, dtype)
         folder = os.path.join(out, name)
@@ -102,6 +110,8 @@ def main():
             json.dump(c, f, indent=1)
             f.write("\n")
         save(os.path.join(folder, "model.safetensors"), ts, dtype)
+        if "--speed" in sys.argv:
+            continue
         wide = {n: t.astype(np.float64) for n, t in ts.items()}
         with open(os.path.join(folder, "expect.jsonl"), "w") as f:
             for query, items, first in requests(c, rng, small):

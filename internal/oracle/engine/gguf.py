@@ -104,8 +104,10 @@ def write(path, c, ts):
 
 
 def main():
-    for name in ("qwen3", "llama2"):
+    for name in ("qwen3", "llama2", "qwen3_speed"):
         folder = os.path.join(sys.argv[1], name)
+        if not os.path.isdir(folder):
+            continue
         c = json.load(open(os.path.join(folder, "config.json")))
         write(os.path.join(sys.argv[2], name + ".gguf"), c, read(os.path.join(folder, "model.safetensors")))
 

@@ -7,6 +7,8 @@
 #
 #   internal/oracle/engine/run.sh            compare
 #   internal/oracle/engine/run.sh --update   also rewrite engine/testdata/reference
+#   internal/oracle/engine/run.sh --speed    also time a prefill of 128 tokens, f32,
+#                                            turn by turn with llama.cpp
 #
 # Without Python or its packages the run is skipped with a reason; without npm
 # llama.cpp is left out.
@@ -36,13 +38,24 @@ fi
 llama=0
 if command -v npm >/dev/null && command -v node >/dev/null; then
 	mkdir -p "$work/npm"
-	cp "$here/package.json" "$here/llama.mjs" "$work/npm/"
+	cp "$here/package.json" "$here"/*.mjs "$work/npm/"
 	# Prebuilt libraries come with the package: no install script, no compiler.
 	if (cd "$work/npm" && npm install --silent --ignore-scripts --no-audit --no-fund); then llama=1; fi
 fi
 if [ "$llama" = 1 ]; then
 	"$work/venv/bin/python" "$here/gguf.py" "$work/cases" "$work/gguf"
 	(cd "$work/npm" && node llama.mjs "$work/cases" "$work/gguf")
+	if [ "${1:-}" = --speed ]; then
+		"$work/venv/bin/python" "$here/cases.py" "$work/cases" --speed
+		"$work/venv/bin/python" "$here/gguf.py" "$work/cases" "$work/gguf"
+		(cd "$root" && go test -c -o "$work/engine.test" ./engine)
+		for _ in 1 2 3; do
+			ms=$(cd "$work/npm" && node speed.mjs "$work/gguf/qwen3_speed.gguf")
+			LAYERSCOPE_LLAMA_MS=$ms LAYERSCOPE_SPEED_MODEL="$work/cases/qwen3_speed" \
+				"$work/engine.test" -test.run '^$' -test.bench AgainstLlamaCpp -test.benchtime 15x
+		done
+		rm -rf "$work/cases/qwen3_speed" "$work/gguf/qwen3_speed.gguf"
+	fi
 else
 	echo "left out: llama.cpp (no npm, or node-llama-cpp cannot be installed)"
 fi
