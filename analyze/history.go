@@ -46,6 +46,7 @@ func Metrics(a *Analysis) []Metric {
 type History struct {
 	Metric, Unit string
 	Points       []HistoryPoint
+	Findings     []Finding // about the history
 
 	Changes []HistoryChange
 	// Trail compares the medians of the last 5 points and of the 10 before.
@@ -61,12 +62,14 @@ type History struct {
 
 // A HistoryPoint is one commit, or one run.
 type HistoryPoint struct {
-	Label, Commit string
-	UnixNano      int64     // what the points are ordered by, 0 = unknown
-	Values        []float64 // of its runs
-	Disturbed     int       // runs that something disturbed; they count
+	Label, Commit, Subject string
+	UnixNano               int64     // what the points are ordered by, 0 = unknown
+	Values                 []float64 // of its runs
+	Disturbed              int       // runs that something disturbed; they count
 
-	Value, Lo, Hi float64 // median and range of the runs' values; by Study
+	// By Study: median and range of the runs' values, and the median of the
+	// points between the changes on either side.
+	Value, Lo, Hi, Level float64
 }
 
 // A HistoryChange is a lasting step in a history: the commit at Index, or with
@@ -101,6 +104,12 @@ func (h *History) Study(tolerance float64, seed uint64) error {
 		p.Value, p.Lo, p.Hi = stats.Quantile(v, 0.5), v[0], v[len(v)-1]
 		kept = append(kept, p)
 	}
+	if h.Findings == nil {
+		h.Findings = []Finding{}
+	}
+	if n := len(h.Points) - len(kept); n > 0 {
+		h.Findings = append(h.Findings, Finding{Code: "no-value", Severity: "info", Count: int64(n), Message: "points without a value of " + h.Metric + " were left out"})
+	}
 	h.Points, h.Changes = kept, []HistoryChange{}
 	if len(kept) == 0 {
 		return errors.New("no run has a value of " + h.Metric)
@@ -112,8 +121,26 @@ func (h *History) Study(tolerance float64, seed uint64) error {
 	for _, c := range stats.ChangePoints(x, seed) {
 		h.Changes = append(h.Changes, HistoryChange{c.Index, c.First, c.Last, c.Before, c.After, c.Change, c.P})
 	}
+	h.levels(x)
 	t := stats.Trailing(x, tolerance)
 	h.Trail.Recent, h.Trail.Baseline, h.Trail.Change, h.Trail.Sigmas = t.Recent, t.Baseline, t.Change, t.Sigmas
 	h.Trail.Tolerance, h.Trail.Verdict, h.Trail.Needed = tolerance, string(t.Verdict), t.Needed
 	return nil
+}
+
+// levels gives each point the level of its segment.
+func (h *History) levels(x []float64) {
+	from := 0
+	for k := 0; k <= len(h.Changes); k++ {
+		to := len(x)
+		if k < len(h.Changes) {
+			to = h.Changes[k].Index
+		}
+		segment := slices.Clone(x[from:to])
+		slices.Sort(segment)
+		for i := from; i < to; i++ {
+			h.Points[i].Level = stats.Quantile(segment, 0.5)
+		}
+		from = to
+	}
 }

@@ -71,8 +71,8 @@ func TestStudyStep(t *testing.T) {
 	if len(h.Changes) != 1 || h.Changes[0].Index != 10 || h.Changes[0].Before != 100 || h.Changes[0].After != 107 {
 		t.Errorf("%+v", h.Changes)
 	}
-	if h.Trail.Verdict != "REGRESSION" {
-		t.Errorf("%+v", h.Trail)
+	if h.Trail.Verdict != "REGRESSION" || h.Points[0].Level != 100 || h.Points[9].Level != 100 || h.Points[10].Level != 107 || h.Points[16].Level != 107 {
+		t.Errorf("%+v %+v", h.Trail, h.Points)
 	}
 }
 
@@ -97,6 +97,9 @@ func TestStudyAnything(t *testing.T) {
 			}
 			last = c.Index
 			finite(t, c.Before, c.After, c.Change, c.P)
+		}
+		for _, p := range h.Points {
+			finite(t, p.Value, p.Lo, p.Hi, p.Level)
 		}
 		finite(t, h.Trail.Recent, h.Trail.Baseline, h.Trail.Change, h.Trail.Sigmas)
 	})
