@@ -66,6 +66,7 @@ type Report struct {
 	blocks   func(*Report) []block // text and Markdown
 	document func() any            // JSON
 	records  func(*csvWriter)
+	chart    func() string // SVG; nil = none
 }
 
 // New returns the report of an analysis.
