@@ -98,6 +98,7 @@ func (s *scoring) execute(c *compiled, in program.Inputs, l packing.Layout) ([]f
 			id = tr.n.extend
 		}
 		s.lane.Begin(id)
+		s.lane.Text(tr.n.id, s.id)
 		s.lane.Int(tr.n.tokens, int64(l.Real))
 		s.lane.Int(tr.n.bucket, int64(shape.Tokens))
 		s.lane.Int(tr.n.padded, int64(shape.Tokens-l.Real))

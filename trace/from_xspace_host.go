@@ -5,13 +5,14 @@ package trace
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/layerscope/layerscope/trace/internal/xspace"
 )
 
 // hostStats are the event stats read from host lines: those of CPU ops first.
-var hostStats = []string{"hlo_op", "program_id", "run_id", "device_ordinal", "hlo_module", "step_num", "_r", "name"}
+var hostStats = []string{"hlo_op", "program_id", "run_id", "device_ordinal", "hlo_module", "step_num", "_r", "name", "request_id", "request_ids", "request", "req_id", "rid"}
 
 const (
 	hostOp = iota
@@ -22,6 +23,7 @@ const (
 	hostStep
 	hostRoot
 	hostName
+	hostRequest // and those behind it: names in use for a request's id
 )
 
 // hostPlane adds a host's threads. JAX on CPU has no device plane: its ops are
@@ -105,7 +107,7 @@ func (h *hostReader) worthReading() bool {
 	}
 	for i := range h.pl.NumStats() {
 		switch h.pl.StatName(uint64(i)) {
-		case "hlo_op", "step_num":
+		case "hlo_op", "step_num", "request_id", "request_ids", "request", "req_id", "rid":
 			found = true
 		}
 	}
@@ -122,6 +124,7 @@ func (h *hostReader) read(line int, ln *xspace.Line) error {
 	opts := xspace.ScanOptions{BaseNs: h.x.base, Want: hostStats}
 	return scanAtOnce(ln, opts, func(b *xspace.Batch) bool {
 		for i, m := range b.Meta {
+			h.request(b, i)
 			switch {
 			case b.Values[hostOp].Kind[i] != xspace.NoValue:
 				if !h.launches {
@@ -144,6 +147,24 @@ func (h *hostReader) read(line int, ln *xspace.Line) error {
 		}
 		return true
 	})
+}
+
+// request notes a span that carries the id of a request, or those of a batch
+// with commas or blanks between them.
+func (h *hostReader) request(b *xspace.Batch, i int) {
+	for c := hostRequest; c < len(hostStats); c++ {
+		if b.Values[c].Kind[i] == xspace.NoValue {
+			continue
+		}
+		id := b.Text(c, i)
+		if id == "" {
+			id = strconv.FormatUint(b.Values[c].Bits[i], 10)
+		}
+		for one := range strings.FieldsFuncSeq(id, func(r rune) bool { return r == ',' || r == ' ' }) {
+			h.x.t.Requests = append(h.x.t.Requests, Request{ID: one, Start: Time(b.Start[i]), Dur: Duration(b.Dur[i])})
+		}
+		return
+	}
 }
 
 // op adds one op event to the lane of its thread and device.

@@ -25,6 +25,7 @@ type Trace struct {
 	Executions []Execution // program executions by device, then start
 	Steps      []Step      // step marks of the capture, by start
 	Compiles   []Compile   // compilations seen on host threads, by start
+	Requests   []Request   // host spans that carry a request's id, in file order
 	Allocs     []Alloc     // events of memory allocators, in the order of the file
 
 	Inputs   []Input
@@ -117,6 +118,13 @@ type Compile struct {
 	Module string // "" when the capture doesn't say
 	Start  Time
 	Dur    Duration
+}
+
+// A Request is a host span that carries the id of a request, on the host clock.
+type Request struct {
+	ID    string
+	Start Time
+	Dur   Duration
 }
 
 // An Input is one file the trace was read from.

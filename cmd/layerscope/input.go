@@ -23,13 +23,14 @@ import (
 
 // inputFlags say how captures are read and analysed.
 type inputFlags struct {
-	hlo    []string
-	clock  string
-	device []string
-	steps  string
-	rules  string
-	expect int
-	most   bytesValue
+	hlo     []string
+	clock   string
+	device  []string
+	steps   string
+	request string
+	rules   string
+	expect  int
+	most    bytesValue
 
 	damaged bool // an unreadable file is a finding about it, no failure
 
@@ -42,6 +43,7 @@ func (f *inputFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.clock, "clock", "device", "times of TPU tracks: `WHICH` is device or event")
 	flags.StringSliceVar(&f.device, "device", nil, "analyse only the devices in `LIST`, by ordinal or name: 0,2")
 	flags.StringVar(&f.steps, "steps", "all", "steps behind the medians: `RANGE` is 3-10, 5, last or all; totals stay whole")
+	flags.StringVar(&f.request, "request", "", "only what ran for the request with this `ID`, by the host spans that carry it")
 	flags.StringVar(&f.rules, "rules", "", "`FILE` that names components and parts outside the layers, before the built-in rules")
 	flags.Var(&f.most, "max-decompressed", "read at most `SIZE` of what a compressed capture expands to, such as 100GiB (default 64GiB)")
 	flags.IntVar(&f.expect, "expect", 0, "executions `N` of the main program that the capture should hold; fewer is a finding")
@@ -147,7 +149,13 @@ func (a *app) load(ctx context.Context, in input, f *inputFlags, hash bool) (*an
 		}
 		read := a.now()
 		a.progress.Phase("analysing "+in.String(), 0, "")
-		out, err = analyseSteps(t, ao)
+		part := t
+		if f.request != "" {
+			if part, err = requestPart(t, f.request, to.Clock); err != nil {
+				return errors.Join(err, t.Close())
+			}
+		}
+		out, err = analyseSteps(part, ao)
 		if f.also != nil {
 			f.also(t)
 		}
@@ -161,6 +169,20 @@ func (a *app) load(ctx context.Context, in input, f *inputFlags, hash bool) (*an
 		return found, nil
 	}
 	return out, err
+}
+
+// requestPart is the part of a trace in which one request ran.
+func requestPart(t *trace.Trace, id string, clock trace.Clock) (*trace.Trace, error) {
+	part, ok := t.Request(id, clock)
+	switch {
+	case part == nil && len(t.Requests) == 0:
+		return nil, usagef("spans carry ids as an attribute request_id, request_ids, request, req_id or rid", "no host span of the capture carries a request's id")
+	case part == nil:
+		return nil, usagef("the first is "+strconv.Quote(t.Requests[0].ID), "no request %q among %d spans that carry an id", id, len(t.Requests))
+	case !ok:
+		return nil, usagef("--clock event puts device events on the host's clock", "request %q is known on the host's clock only", id)
+	}
+	return part, nil
 }
 
 // damage is the analysis of a file that is there but can't be read as a
