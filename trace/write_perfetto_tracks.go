@@ -285,17 +285,15 @@ type rowSpan struct {
 	start, end Time
 }
 
-// rowTracks puts the track of ops below a group of its name, beside tracks of
-// layers and components.
+// rowTracks puts the track of ops and one of components below one of layers, so
+// that what is seen before anything is opened is the layers.
 func (p *perfettoWriter) rowTracks(spec *perfetto.TrackSpec) *rowWriter {
 	r := &rowWriter{p: p}
-	group := p.newUUID()
-	p.w.Describe(perfetto.TrackSpec{UUID: group, Parent: spec.Parent, Name: spec.Name, Rank: spec.Rank, Ordered: true, ChildrenByRank: true, Apart: true})
-	for i, name := range []string{"layers", "components"} {
-		r.level[i].uuid = p.newUUID()
-		p.w.Describe(perfetto.TrackSpec{UUID: r.level[i].uuid, Parent: group, Name: name, Rank: i, Ordered: true, Apart: true})
-	}
-	spec.Parent, spec.Name, spec.Rank = group, "ops", 2
+	layers, components := p.newUUID(), p.newUUID()
+	p.w.Describe(perfetto.TrackSpec{UUID: layers, Parent: spec.Parent, Name: spec.Name + " layers", Rank: spec.Rank, Ordered: true, ChildrenByRank: true, Apart: true})
+	p.w.Describe(perfetto.TrackSpec{UUID: components, Parent: layers, Name: "components", Rank: 0, Ordered: true, Apart: true})
+	r.level[0].uuid, r.level[1].uuid = layers, components
+	spec.Parent, spec.Name, spec.Rank = layers, "ops", 1
 	return r
 }
 
