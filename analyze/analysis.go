@@ -41,7 +41,7 @@ type Analysis struct {
 	// durations and the op time in each.
 	StepDur, StepOpTime Samples
 
-	places []opPlace // by trace.OpID
+	Places []Place // by trace.OpID: where each op belongs
 }
 
 // A Capture says when and where it was taken.

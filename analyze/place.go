@@ -4,25 +4,26 @@ package analyze
 
 import "github.com/layerscope/layerscope/trace"
 
-// An opPlace is where one op of the trace belongs.
-type opPlace struct{ layer, component string }
+// A Place is where one op of the trace belongs: the key of its layer row, ""
+// for what is unattributed or did not run, "(several)" for an op of a scanned
+// layer; and its component.
+type Place struct{ Layer, Component string }
 
 // Place returns the layer row and the component of an op of the analysed trace,
-// for writers that put both beside its events. The layer is "" for what is
-// unattributed or did not run, "(several)" for an op of a scanned layer.
+// for writers that put both beside its events.
 func (a *Analysis) Place(id trace.OpID) (layer, component string) {
-	if int(id) >= len(a.places) {
+	if int(id) >= len(a.Places) {
 		return "", ""
 	}
-	return a.places[id].layer, a.places[id].component
+	return a.Places[id].Layer, a.Places[id].Component
 }
 
-// notePlaces keeps what [Analysis.Place] tells.
+// notePlaces fills in [Analysis.Places].
 func (s *study) notePlaces() {
-	s.out.places = make([]opPlace, len(s.ops))
+	s.out.Places = make([]Place, len(s.ops))
 	for id := range s.ops {
 		if o := &s.ops[id]; o.count > 0 {
-			s.out.places[id] = opPlace{s.rowKey(trace.OpID(id)), o.component}
+			s.out.Places[id] = Place{s.rowKey(trace.OpID(id)), o.component}
 		}
 	}
 }

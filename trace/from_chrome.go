@@ -8,7 +8,6 @@ import (
 	"hash/maphash"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/layerscope/layerscope/trace/internal/chromejson"
 	"github.com/layerscope/layerscope/trace/internal/inflate"
@@ -17,7 +16,7 @@ import (
 // chromeArgs are the args read of every event, all strings in JAX's files.
 var chromeArgs = []string{
 	"device_offset_ps", "device_duration_ps", "run_id", "device_ordinal", "step_num", "hlo_op", "hlo_module",
-	"long_name", "tf_op", "hlo_category", "name", "annotation",
+	"long_name", "tf_op", "hlo_category", "name", "annotation", "correlation", "External id",
 }
 
 const (
@@ -33,6 +32,8 @@ const (
 	argCategory
 	argName
 	argAnnotation
+	argCorrelation
+	argExternal
 	argCount // of chromeArgs
 )
 
@@ -40,7 +41,8 @@ const (
 // kept, and nothing in the file says so.
 var eventCaps = [...]int64{1_000_000, 5_000_000}
 
-// A chromeReader maps Trace Event JSON of JAX and XLA onto a Trace.
+// A chromeReader maps Trace Event JSON onto a Trace: that of JAX and XLA, of
+// PyTorch's Kineto, of our own writer, and any other.
 type chromeReader struct {
 	t    *Trace
 	rd   *chromejson.Reader
@@ -58,17 +60,36 @@ type chromeReader struct {
 	text      []byte
 	complete  int64      // X events
 	mine      *ownReader // nil until an event says that we wrote the file
+
+	ids     map[string]int64 // of processes and threads named by strings
+	pairs   pairing
+	torch   torchReader
+	skipped [256]int64 // events of phases that nothing is made of
 }
 
 type process struct {
 	name    string
+	labels  string // of the metadata event process_labels: "GPU 0"
 	threads map[int64]string
 }
 
 type chromeLane struct {
 	pid, tid, ordinal int64
-	ops               bool // events with hlo_op, which a host thread has among others
+	class             laneClass
 }
+
+// A laneClass tells apart what one thread of the file holds.
+type laneClass uint8
+
+const (
+	plainLane      laneClass = iota
+	opLane                   // events with hlo_op, which a host thread has among others
+	kernelLane               // PyTorch: kernels, copies and sets of a GPU's stream
+	annotationLane           // PyTorch: what annotations of the host cover on a stream
+	instantLane
+	asyncLane
+	counterLane
+)
 
 // A lane is one track in the making.
 type lane struct {
@@ -77,6 +98,10 @@ type lane struct {
 	kind  Kind
 	names map[uint64]OpID // by the hash of what tells ops apart
 	runs  bool
+	spilt int    // n-th lane of events that overlap those of the thread's; 0 = its own
+	title string // of async and counter lanes, whose thread has no name
+	marks []mark // begins and ends, in file order
+	links []link // of kernels, by event
 }
 
 // fromChrome adds the events of a Trace Event JSON document to t.
@@ -99,22 +124,16 @@ func fromChrome(t *Trace, in *input, opts Options) error {
 			}
 			break
 		}
-		switch {
-		case ev.Ph == 'X' && ev.HasTs:
+		if ev.Ph == 'X' && ev.HasTs {
 			c.complete++
 			c.slice(ev)
-		case ev.Ph == 'M' && string(ev.Name) == ownEvent:
-			c.own(ev)
-		case ev.Ph == 'M':
-			c.name(ev)
-		case ev.Ph == 'b' && c.mine != nil:
-			c.mine.slice(c, ev)
-		case ev.Ph == 'e' && c.mine != nil:
-			c.mine.end(c, ev)
+			continue
 		}
+		c.other(ev)
 	}
+	c.countSkipped()
 	if c.t.Origin == 0 {
-		c.t.Origin = rd.Origin() * 1000
+		c.t.Origin = rd.Origin()*1000 + c.base(rd)
 	}
 	if c.mine != nil {
 		if err := c.mine.finish(); err != nil || len(c.order) == 0 {
@@ -174,188 +193,4 @@ func (c *chromeReader) end(rd *chromejson.Reader, err error) error {
 		}
 	}
 	return nil
-}
-
-// name takes process and thread names.
-func (c *chromeReader) name(ev *chromejson.Event) {
-	v, ok := ev.Args.Lookup("name")
-	if !ok {
-		return
-	}
-	name := string(v.AppendText(c.text[:0]))
-	p := c.process(ev.Pid.Num)
-	switch string(ev.Name) {
-	case "process_name":
-		p.name = name
-	case "thread_name":
-		p.threads[ev.Tid.Num] = name
-	}
-}
-
-func (c *chromeReader) process(pid int64) *process {
-	p := c.processes[pid]
-	if p == nil {
-		p = &process{threads: map[int64]string{}}
-		c.processes[pid] = p
-	}
-	return p
-}
-
-// slice adds one complete event to its lane.
-func (c *chromeReader) slice(ev *chromejson.Event) {
-	if c.mine != nil && c.mine.slice(c, ev) {
-		return
-	}
-	ln := c.lane(ev)
-	start, dur := Time(ev.Ts), Duration(ev.Dur)
-	if off := ev.Want[argOffset]; off != nil && c.opts.Clock == DeviceClock {
-		o, ok1 := off.Int()
-		d, ok2 := ev.Want[argDuration].Int()
-		if ok1 && ok2 {
-			start, dur = Time(o), Duration(d)
-		}
-	}
-	ln.add(c.op(ln, ev), start, dur)
-	run := int64(0)
-	if v := ev.Want[argRun]; v != nil {
-		run, _ = v.Int()
-		ln.runs = true
-	}
-	if ln.runs {
-		for len(ln.run) < ln.len()-1 {
-			ln.run = append(ln.run, 0)
-		}
-		ln.run = append(ln.run, run)
-	}
-	if v := ev.Want[argStep]; v != nil {
-		if n, ok := v.Int(); ok {
-			c.t.Steps = append(c.t.Steps, Step{Number: n, Name: c.unquote(ev.Name), Device: -1, Start: Time(ev.Ts), Dur: Duration(ev.Dur)})
-		}
-	}
-}
-
-func (c *chromeReader) unquote(raw []byte) string {
-	c.text, _ = chromejson.Unquote(c.text[:0], raw)
-	return string(c.text)
-}
-
-// lane finds an event's lane. Ops on host threads (JAX on CPU) get lanes of
-// their own by device ordinal.
-func (c *chromeReader) lane(ev *chromejson.Event) *lane {
-	k := chromeLane{pid: ev.Pid.Num, tid: ev.Tid.Num}
-	if ev.Want[argHLOOp] != nil {
-		k.ops = true
-		if v := ev.Want[argOrdinal]; v != nil {
-			k.ordinal, _ = v.Int()
-		}
-	}
-	if c.last != nil && c.last.chromeLane == k {
-		return c.last
-	}
-	ln := c.lanes[k]
-	if ln == nil {
-		ln = &lane{chromeLane: k, names: map[uint64]OpID{}}
-		c.lanes[k] = ln
-		c.order = append(c.order, ln)
-	}
-	c.last = ln
-	return ln
-}
-
-// op finds the op of an event by name, HLO text and scope in its lane (programs
-// share names such as fusion.1), or by module and name where the event says
-// which HLO op it ran.
-func (c *chromeReader) op(ln *lane, ev *chromejson.Event) OpID {
-	if !ln.ops {
-		h := maphash.Bytes(c.seed, ev.Name)
-		if long := ev.Want[argLongName]; long != nil {
-			h = h*31 + maphash.Bytes(c.seed, long)
-			h = h*31 + maphash.Bytes(c.seed, ev.Want[argScope])
-		}
-		id, ok := ln.names[h]
-		if !ok {
-			id = c.newOp(ev)
-			ln.names[h] = id
-		}
-		return id
-	}
-	c.key = append(c.key[:0], ev.Want[argHLOModule].Raw()...)
-	c.key = append(append(c.key, 0), ev.Want[argHLOOp].Raw()...)
-	c.key = append(append(c.key, 0), ev.Name...)
-	if id, ok := c.ops[string(c.key)]; ok {
-		return id
-	}
-	id := c.newOp(ev)
-	op := &c.t.Ops[id]
-	if op.Long == "" {
-		op.Long = op.Name
-	}
-	op.Name = c.argText(ev, argHLOOp)
-	if module := c.argText(ev, argHLOModule); module != "" {
-		op.Program = c.program(module)
-	}
-	c.ops[string(c.key)] = id
-	return id
-}
-
-func (c *chromeReader) argText(ev *chromejson.Event, arg int) string {
-	if ev.Want[arg] == nil {
-		return ""
-	}
-	return string(ev.Want[arg].AppendText(c.text[:0]))
-}
-
-// maxNames bounds the distinct events of a JSON file.
-const maxNames = 1 << 19
-
-// newOp reads an op's facts from the first event of it. JSON drops program ids
-// and FLOPs; model FLOPs and bytes are there.
-func (c *chromeReader) newOp(ev *chromejson.Event) OpID {
-	if len(c.t.Ops) >= maxNames {
-		c.t.find(Finding{Code: "too-many-ops", Severity: Warning, Message: fmt.Sprintf("more than %d distinct events; the rest share one row", maxNames)})
-		return OpID(len(c.t.Ops) - 1)
-	}
-	op := Op{
-		Name: c.unquote(ev.Name), Program: -1, Long: c.argText(ev, argLongName), Scope: c.argText(ev, argScope),
-		Category: c.argText(ev, argCategory),
-	}
-	if strings.HasPrefix(op.Scope, "XlaModule:") {
-		op.Scope = ""
-	}
-	for _, arg := range []int{argName, argAnnotation} {
-		if s := c.argText(ev, arg); op.Scope == "" && strings.Contains(s, "/") {
-			op.Scope = strings.TrimSuffix(s, "/")
-		}
-	}
-	if op.Category != "" {
-		for key, val := range ev.Args.All() {
-			switch string(key) {
-			case "model_flops":
-				op.ModelFLOPs, _ = val.Int()
-				op.FLOPs = op.ModelFLOPs
-			case "bytes_accessed":
-				op.Bytes, _ = val.Int()
-			case "source":
-				op.Source = string(val.AppendText(nil))
-			case "shape_with_layout":
-				op.Shape = string(val.AppendText(nil))
-			case "deduplicated_name":
-				op.Dedup = string(val.AppendText(nil))
-			}
-		}
-	}
-	id := OpID(len(c.t.Ops))
-	c.t.Ops = append(c.t.Ops, op)
-	return id
-}
-
-func (c *chromeReader) program(name string) int {
-	p, ok := c.programs[name]
-	if !ok {
-		p = len(c.t.Programs)
-		base, id, _ := splitProgram(name)
-		c.programs[name] = p
-		c.t.Programs = append(c.t.Programs, Program{Name: base, ID: id, Host: c.host})
-	}
-	return p
 }

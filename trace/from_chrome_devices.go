@@ -14,16 +14,20 @@ import (
 // finish makes devices and tracks of processes and lanes, once all names are
 // known: metadata events may come last.
 func (c *chromeReader) finish() {
+	c.closeAll()
 	devices := c.devices()
+	c.finishTorch()
+	c.spill()
 	for _, ln := range c.order {
 		p := c.process(ln.pid)
-		name := p.threads[ln.tid]
+		name := c.laneName(ln, p)
 		tr := &Track{Name: name, Kind: Host, Device: -1, Host: c.host, Bytes: int64(24 * ln.len()), source: &ln.columns}
 		if d, ok := devices[deviceKey{ln.pid, 0}]; ok && strings.HasPrefix(p.name, "/device:") {
 			tr.Device, tr.Kind = d, c.laneKind(name, c.t.Devices[d].Kind)
-		} else if ln.ops {
+		} else if ln.class == opLane {
 			tr.Device, tr.Kind = devices[deviceKey{ln.pid, ln.ordinal}], Ops
 		}
+		c.classify(ln, tr)
 		ln.kind = tr.Kind
 		ln.order()
 		c.t.Tracks = append(c.t.Tracks, tr)
@@ -41,12 +45,20 @@ func (c *chromeReader) finish() {
 		if tr.Device < 0 {
 			continue
 		}
-		if ln.ops {
+		if ln.class == opLane {
 			c.runsOf(ln, tr.Device)
 		} else if tr.Kind == Ops || tr.Kind == Async {
 			c.assignPrograms(ln, tr.Device)
 		}
 	}
+}
+
+// laneName names a lane: as its thread, else by number.
+func (c *chromeReader) laneName(ln *lane, p *process) string {
+	if name := firstOf(ln.title, p.threads[ln.tid]); name != "" || ln.class == kernelLane {
+		return name
+	}
+	return fmt.Sprintf("thread %d", ln.tid)
 }
 
 type deviceKey struct{ pid, ordinal int64 }
@@ -72,7 +84,7 @@ func (c *chromeReader) devices() map[deviceKey]int {
 	}
 	var keys []deviceKey
 	for _, ln := range c.order {
-		if _, isDevice := out[deviceKey{ln.pid, 0}]; ln.ops && !(isDevice && strings.HasPrefix(c.process(ln.pid).name, "/device:")) {
+		if _, isDevice := out[deviceKey{ln.pid, 0}]; ln.class == opLane && !(isDevice && strings.HasPrefix(c.process(ln.pid).name, "/device:")) {
 			if k := (deviceKey{ln.pid, ln.ordinal}); !slices.Contains(keys, k) {
 				keys = append(keys, k)
 			}
@@ -141,6 +153,12 @@ func (o laneOrder) Swap(i, j int) {
 	o.dur[i], o.dur[j] = o.dur[j], o.dur[i]
 	if o.run != nil {
 		o.run[i], o.run[j] = o.run[j], o.run[i]
+	}
+	if o.value != nil {
+		o.value[i], o.value[j] = o.value[j], o.value[i]
+	}
+	if o.links != nil {
+		o.links[i], o.links[j] = o.links[j], o.links[i]
 	}
 }
 

@@ -31,6 +31,8 @@ type ownReader struct {
 	first OpID // op 0 of the file
 	lanes map[chromeLane]*columns
 	open  map[int64]ownOpen // async events by id
+
+	counters map[string]OpID // ops of counters by name
 }
 
 type ownOpen struct {
@@ -45,7 +47,7 @@ func (c *chromeReader) own(ev *chromejson.Event) {
 		return
 	}
 	if c.mine == nil {
-		c.mine = &ownReader{textReader: newTextReader(c.t), first: OpID(len(c.t.Ops)), lanes: map[chromeLane]*columns{}, open: map[int64]ownOpen{}}
+		c.mine = &ownReader{textReader: newTextReader(c.t), first: OpID(len(c.t.Ops)), lanes: map[chromeLane]*columns{}, open: map[int64]ownOpen{}, counters: map[string]OpID{}}
 	}
 	l, err := tracetxt.Parse(string(v.AppendText(nil)), 1)
 	if err == nil && l != nil && (l.Word == "" || l.Word == "hlo") {
@@ -93,6 +95,46 @@ func (m *ownReader) slice(c *chromeReader, ev *chromejson.Event) bool {
 	if ev.Ph == 'b' {
 		m.open[asyncID(ev)] = ownOpen{col, col.len() - 1}
 	}
+	return true
+}
+
+// other takes async events and samples; it says whether they are ours.
+func (m *ownReader) other(c *chromeReader, ev *chromejson.Event) bool {
+	switch ev.Ph {
+	case 'b':
+		return m.slice(c, ev)
+	case 'e':
+		return m.end(c, ev)
+	case 'C':
+		return m.sample(c, ev)
+	}
+	return false
+}
+
+// sample adds a sample of a counter: its op is known by name.
+func (m *ownReader) sample(c *chromeReader, ev *chromejson.Event) bool {
+	col := m.lanes[chromeLane{pid: ev.Pid.Num, tid: ev.Tid.Num}]
+	v, ok := ev.Args.Lookup("value")
+	if col == nil || !ok {
+		return false
+	}
+	id, ok := m.counters[string(ev.Name)]
+	if !ok {
+		name := c.unquote(ev.Name)
+		for id = m.first; int(id) < len(c.t.Ops) && c.t.Ops[id].Name != name; id++ {
+		}
+		if int(id) == len(c.t.Ops) {
+			return false
+		}
+		m.counters[string(ev.Name)] = id
+	}
+	value, ok := v.Float()
+	if !ok {
+		return false
+	}
+	n := col.len()
+	col.add(id, Time(c.since(ev.Ts)), 0)
+	col.value = append(pad(col.value, n), value)
 	return true
 }
 

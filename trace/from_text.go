@@ -295,6 +295,13 @@ func (x *textReader) event(l *tracetxt.Line) error {
 	_, has := l.Values["run"]
 	x.track.add(id, Time(start), Duration(dur))
 	x.track.addFacts(has, v)
+	if text, ok := l.Values["value"]; ok {
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return l.Errorf("value=%s: wanted a number", text)
+		}
+		x.track.value = append(pad(x.track.value, x.track.len()-1), value)
+	}
 	return nil
 }
 

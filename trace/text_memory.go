@@ -118,6 +118,9 @@ func (x *textReader) proto(l *tracetxt.Line) error {
 	if err != nil {
 		return err
 	}
+	if x.protos == nil {
+		x.protos = make(map[int][]byte)
+	}
 	x.protos[p] = append(x.protos[p], l.Arg(1)...)
 	return nil
 }
@@ -125,12 +128,17 @@ func (x *textReader) proto(l *tracetxt.Line) error {
 // maxModule bounds what the bytes of one module expand to.
 const maxModule = 1 << 30
 
-// finish decodes the modules, once all of their chunks are there.
+// finish decodes the modules, once all of their chunks are there; like the
+// reader of XSpace it parses those that ops refer to.
 func (x *textReader) finish() error {
+	used := make(map[int]bool)
+	for i := range x.t.Ops {
+		used[x.t.Ops[i].Program] = true
+	}
 	for p, text := range x.protos {
 		raw, err := decodeModule(text)
-		if err == nil {
-			x.t.Programs[p].raw = raw
+		x.t.Programs[p].raw = raw
+		if err == nil && used[p] {
 			x.t.Programs[p].Module, err = hlo.Parse(raw)
 		}
 		if err != nil {

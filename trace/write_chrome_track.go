@@ -78,6 +78,10 @@ func (c *chromeWriter) track(i int, tr *Track) error {
 				c.async(b, k, where)
 				continue
 			}
+			if b.Value != nil {
+				c.sample(b, k, where)
+				continue
+			}
 			start, end := c.times(b.Start[k], b.Dur[k])
 			used := over.used
 			n := over.thread(start, end)
@@ -117,6 +121,19 @@ func (c *chromeWriter) async(b *Batch, k int, where string) {
 		}
 		c.flush(e)
 	}
+}
+
+// sample writes one sample of a counter.
+func (c *chromeWriter) sample(b *Batch, k int, where string) {
+	start, _ := c.times(b.Start[k], 0)
+	e := append(c.begin("C"), where...)
+	e = c.micros(append(e, `,"ts":`...), start)
+	e = appendJSON(append(e, `,"name":`...), c.opName(b.Op[k]))
+	v := b.Value[k]
+	if v-v != 0 { // JSON has no infinity
+		v = 0
+	}
+	c.flush(append(strconv.AppendFloat(append(e, `,"args":{"value":`...), v, 'g', -1, 64), "}}"...))
 }
 
 func (c *chromeWriter) opName(id OpID) string {

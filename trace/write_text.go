@@ -187,5 +187,8 @@ func (x *textWriter) event(b *Batch, i int) {
 		x.number("flops", b.FLOPs[i])
 		x.number("bytes", b.Bytes[i])
 	}
+	if b.Value != nil {
+		x.field("value", strconv.FormatFloat(b.Value[i], 'g', -1, 64))
+	}
 	x.end()
 }
