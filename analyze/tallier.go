@@ -171,6 +171,7 @@ func (tl *tallier) aggregated(b *trace.Batch) {
 		t.self += b.Self[i]
 		t.min = min(t.min, b.Min[i])
 	}
+	tl.work(b)
 }
 
 func (tl *tallier) finish() lane {
