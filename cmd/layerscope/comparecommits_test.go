@@ -3,6 +3,9 @@
 package main
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"hash/fnv"
 	"math"
@@ -12,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/layerscope/layerscope/reports/runindex"
 )
 
 // fakeTrace stands in for a benchmark: it writes a capture of six layers and ten
@@ -21,7 +26,13 @@ import (
 //
 // $FAKE is a list of misdeeds: fail=SIDE-RUN, none=SIDE-RUN (no capture),
 // sleep=DURATION, child (leaves a process behind).
+//
+// "faketrace record COMMIT TIME PS SUBJECT DIR" adds a run to an index instead.
 func fakeTrace() {
+	if len(os.Args) == 7 && os.Args[1] == "record" {
+		fakeRecord(os.Args[2:])
+		return
+	}
 	side, run := os.Getenv("LAYERSCOPE_SIDE"), os.Getenv("LAYERSCOPE_RUN")
 	fmt.Println("fake run", run, "of", side)
 	out := filepath.Join(os.Getenv("LAYERSCOPE_OUT"), "host.trace.txt")
@@ -45,6 +56,20 @@ func fakeTrace() {
 		}
 	}
 	check(os.WriteFile(out, []byte(fakeCapture(side+"-"+run, slowed())), 0o666))
+}
+
+func fakeRecord(args []string) {
+	at, err := time.Parse(time.RFC3339, args[1])
+	check(err)
+	value, err := strconv.ParseFloat(args[2], 64)
+	check(err)
+	sum := sha256.Sum256([]byte(args[0]))
+	_, _, err = runindex.Index{Store: runindex.Dir(args[4])}.Add(context.Background(), runindex.Run{
+		Path: runindex.Nightly(at, args[0]), TimeUnixNano: at.UnixNano(), Commit: args[0], CommitUnix: at.Unix(), Subject: args[3], Devices: "1 × TPU v6e", Workload: "smoke",
+		Captures: []runindex.File{{Path: "host.xplane.pb", SHA256: hex.EncodeToString(sum[:]), Bytes: 1}},
+		Metrics:  []runindex.Metric{{Name: "step", Unit: "ps", Value: value, N: 12}, {Name: "layer_0", Unit: "ps", Value: value / 8, N: 12}},
+	})
+	check(err)
 }
 
 func check(err error) {
