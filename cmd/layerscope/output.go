@@ -36,7 +36,7 @@ func (f *outputFlags) register(cmd *cobra.Command, formats ...string) {
 
 // extensions name the formats that file names ask for.
 var extensions = map[string]string{
-	".txt": "text", ".md": "md", ".markdown": "md", ".csv": "csv", ".json": "json", ".html": "html", ".htm": "html",
+	".txt": "text", ".md": "md", ".markdown": "md", ".csv": "csv", ".json": "json", ".html": "html", ".htm": "html", ".svg": "svg",
 }
 
 // resolve settles the format.
@@ -103,6 +103,8 @@ func (a *app) render(f *outputFlags, w io.Writer, rs []*reports.Report) error {
 			err = r.JSON(w)
 		case "md":
 			err = r.Markdown(w)
+		case "svg":
+			err = r.SVG(w)
 		default:
 			err = r.Text(w, a.style(f))
 		}
