@@ -82,7 +82,10 @@ func (tl *tallier) walk(b *trace.Batch) bool {
 		if start <= prev && (start < prev || dur > prevD && prevD > 0) {
 			return false
 		}
-		prev, prevD = start, dur
+		if dur > 0 || start > prev {
+			prevD = dur // events that last no time may stand anywhere among those of their start
+		}
+		prev = start
 		end := start.Add(dur)
 		if start >= union {
 			busy += dur

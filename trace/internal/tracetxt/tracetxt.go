@@ -157,7 +157,10 @@ func Parse(text string, n int) (*Line, error) {
 // field cuts one field off text.
 func field(text string) (key, value, rest string, err error) {
 	end := strings.IndexAny(text, " \t\r=\"")
-	if end >= 0 && text[end] == '=' && end > 0 {
+	if text[0] == '=' {
+		return "", "", "", fmt.Errorf("found %.20s, wanted a key before it", text)
+	}
+	if end >= 0 && text[end] == '=' {
 		key = text[:end]
 		text = text[end+1:]
 		end = strings.IndexAny(text, " \t\r\"")
