@@ -5,6 +5,7 @@ package analyze
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/layerscope/layerscope/trace"
 )
@@ -18,18 +19,22 @@ type study struct {
 
 	devices  []int          // indices of the analysed devices
 	tracks   []*trace.Track // their op tracks
+	tracksOn [][]int        // indices in tracks, by device; nil = not analysed
 	tallies  []trackTally   // by track
 	ops      []opFacts      // by trace.OpID
 	programs []programFacts // by program index; the last is of ops without one
 	execs    [][]trace.Execution
 	mainName string // base name of the program with most op time
 	steps    []step // by start
+	finders  map[int]*stepFinder
 	rows     []row
 	rules    []Rule
 	folds    map[string]folded // scope path → folded
 	named    map[string]string // scope path → component
 
 	components []string // by opFacts.comp
+	cells      []cell
+	cellAt     map[cell]int32 // the cell's index
 	sheet      *sheet
 	rowOf      []int32 // of the sheet, by trace.OpID
 	loops      map[int]map[loopRun]int32
@@ -43,6 +48,7 @@ type opFacts struct {
 	row       int32 // static row; unplaced or dynamic
 	device    int32 // the one it ran on, or several
 	comp      int32 // component's index
+	cell      int32 // of the static row
 	// neededBy is 1 + the op outside the layers that waits for this one's
 	// transfer; 0 = none.
 	neededBy trace.OpID
@@ -120,20 +126,40 @@ func newAnalysis(t *trace.Trace) *Analysis {
 
 // selectDevices picks the devices with op tracks that the options ask for.
 func (s *study) selectDevices() {
-	for i, d := range s.t.Devices {
-		if len(s.opts.Devices) > 0 && !slices.Contains(s.opts.Devices, d.Name) && !slices.Contains(s.opts.Devices, strconv.Itoa(d.Ordinal)) {
-			continue
-		}
-		n := len(s.tracks)
-		for _, tr := range s.t.Tracks {
-			if tr.Device == i && (tr.Kind == trace.Ops || tr.Kind == trace.Stream) {
-				s.tracks = append(s.tracks, tr)
-			}
-		}
-		if len(s.tracks) > n {
-			s.devices = append(s.devices, i)
+	byDevice := make([][]*trace.Track, len(s.t.Devices))
+	for _, tr := range s.t.Tracks {
+		if tr.Device >= 0 && (tr.Kind == trace.Ops || tr.Kind == trace.Stream) {
+			byDevice[tr.Device] = append(byDevice[tr.Device], tr)
 		}
 	}
+	s.tracksOn = make([][]int, len(s.t.Devices))
+	for i := range s.t.Devices {
+		if len(byDevice[i]) == 0 || !s.asksFor(&s.t.Devices[i]) {
+			continue
+		}
+		s.devices = append(s.devices, i)
+		for _, tr := range byDevice[i] {
+			s.tracksOn[i] = append(s.tracksOn[i], len(s.tracks))
+			s.tracks = append(s.tracks, tr)
+		}
+	}
+}
+
+// asksFor says whether the options ask for a device, by its name, its ordinal, or
+// its host and either.
+func (s *study) asksFor(d *trace.Device) bool {
+	if len(s.opts.Devices) == 0 {
+		return true
+	}
+	for _, want := range s.opts.Devices {
+		if rest, ok := strings.CutPrefix(want, d.Host); ok && d.Host != "" && (rest == d.Name || rest == "/"+d.Name || rest == "/"+strconv.Itoa(d.Ordinal)) {
+			return true
+		}
+		if want == d.Name || want == strconv.Itoa(d.Ordinal) {
+			return true
+		}
+	}
+	return false
 }
 
 // gatherOps sums the tracks' tallies by op and folds the scopes.

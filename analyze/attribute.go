@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/layerscope/layerscope/trace"
 )
@@ -17,41 +18,64 @@ type rowSums struct {
 	occurrences int64
 	flops, mem  int64
 	directions  [3]Duration
-	components  []Component // by component index
-	perStep     []Duration
+	perStep     []Duration // nil = nothing yet
 	wallStep    []Duration
 }
 
-// A sheet holds the sums of all rows, shifted by one, and of all steps.
+// A sheet holds the sums of all rows, shifted by one, of their components, and of
+// all steps.
 type sheet struct {
 	rows     []rowSums
+	cells    []Component // by cell
 	stepSelf []Duration
-	steps    []span // first begin and last end of each step's ops, on the track's device
+	steps    []stepSpan // first begin and last end of each step's ops
+}
+
+// A stepSpan is on the clock of one device: the first that has ops in the step.
+type stepSpan struct {
+	span
+	device int
 }
 
 func (s *study) newSheet() *sheet {
-	sh := &sheet{rows: make([]rowSums, len(s.rows)+1), stepSelf: make([]Duration, len(s.steps)), steps: make([]span, len(s.steps))}
-	for i := range sh.steps {
-		sh.steps[i] = span{math.MaxInt64, math.MinInt64}
+	sh := &sheet{
+		rows: make([]rowSums, len(s.rows)+1), cells: make([]Component, len(s.cells)),
+		stepSelf: make([]Duration, len(s.steps)), steps: make([]stepSpan, len(s.steps)),
 	}
-	for i := range sh.rows {
-		sh.rows[i].components = make([]Component, len(s.components))
-		sh.rows[i].perStep = make([]Duration, len(s.steps))
-		sh.rows[i].wallStep = make([]Duration, len(s.steps))
-	}
+	sh.reset()
 	return sh
 }
 
+func (sh *sheet) reset() {
+	clear(sh.rows)
+	clear(sh.cells)
+	clear(sh.stepSelf)
+	for i := range sh.steps {
+		sh.steps[i] = stepSpan{span{math.MaxInt64, math.MinInt64}, math.MaxInt}
+	}
+}
+
+// row returns a row with its steps.
+func (sh *sheet) row(i int32) *rowSums {
+	r := &sh.rows[i]
+	if r.perStep == nil {
+		r.perStep, r.wallStep = make([]Duration, len(sh.steps)), make([]Duration, len(sh.steps))
+	}
+	return r
+}
+
 // attribute adds every event's self time to its row, and to its row in its step.
-// Ops belong to the step that they begin in.
+// Ops belong to the step that they begin in. Sums of a track are merged as soon as
+// it is read: they are integers, whose order doesn't matter.
 func (s *study) attribute() error {
 	s.indexComponents()
+	s.indexCells()
+	s.limitSteps()
 	s.sheet = s.newSheet()
 	s.rowOf = make([]int32, len(s.ops))
 	for i := range s.ops {
 		s.rowOf[i] = s.ops[i].row + 1
 	}
-	sheets := make([]*sheet, len(s.tracks))
 	placers := make([]*placer, len(s.tracks))
 	for i, tr := range s.tracks {
 		p, err := s.newPlacer(tr)
@@ -60,39 +84,54 @@ func (s *study) attribute() error {
 		}
 		placers[i] = p
 	}
-	err := eachTrack(s.tracks, func(i int, tr *trace.Track) error {
-		sh, pl := s.newSheet(), placers[i]
-		if ok, err := s.addStatic(sh, pl, &s.tallies[i]); ok {
-			sheets[i] = sh
-			return err
+	var mu sync.Mutex
+	var free []*sheet
+	return eachTrack(s.tracks, func(i int, tr *trace.Track) error {
+		mu.Lock()
+		var sh *sheet
+		if n := len(free); n > 0 {
+			sh, free = free[n-1], free[:n-1]
 		}
-		_, err := selfTimes(tr, func(b *closings) {
-			if b == nil {
-				sh = s.newSheet()
-				pl.reset()
-				return
-			}
-			for k := range b.events {
-				s.add(sh, pl, b, &b.events[k])
-			}
-		})
-		sheets[i] = sh
+		mu.Unlock()
+		if sh == nil {
+			sh = s.newSheet()
+		}
+		err := s.attributeTrack(sh, placers[i], &s.tallies[i])
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil {
+			s.sheet.merge(sh, tr.Device)
+		}
+		sh.reset()
+		free = append(free, sh)
 		return err
 	})
-	if err != nil {
+}
+
+// attributeTrack fills the sheet of one track.
+func (s *study) attributeTrack(sh *sheet, pl *placer, tt *trackTally) error {
+	if ok, err := s.addStatic(sh, pl, tt); ok {
 		return err
 	}
-	for i, sh := range sheets {
-		s.sheet.merge(sh, s.tracks[i].Device == s.devices[0])
-	}
-	return nil
+	_, err := selfTimes(tt.track, func(b *closings) {
+		if b == nil {
+			sh.reset()
+			pl.reset()
+			return
+		}
+		for k := range b.events {
+			s.add(sh, pl, b, &b.events[k])
+		}
+	})
+	return err
 }
 
 // add puts one event on a sheet.
 func (s *study) add(sh *sheet, pl *placer, b *closings, c *closed) {
 	o := &s.ops[c.op]
 	op := &s.t.Ops[c.op]
-	r := &sh.rows[pl.row(c)+1]
+	row := pl.row(c)
+	r := sh.row(row + 1)
 	n := b.count(c)
 	r.self += c.self
 	r.occurrences += n
@@ -104,7 +143,7 @@ func (s *study) add(sh *sheet, pl *placer, b *closings, c *closed) {
 	r.flops += flops
 	r.mem += mem
 	r.directions[o.scope.dir] += c.self
-	comp := &r.components[o.comp]
+	comp := &sh.cells[s.cellOf(o, row)]
 	comp.Self += c.self
 	comp.FLOPs += flops
 	comp.Bytes += mem
@@ -122,9 +161,8 @@ func (s *study) add(sh *sheet, pl *placer, b *closings, c *closed) {
 	}
 }
 
-// merge adds another sheet; the bounds of steps are the first device's, since
-// devices' clocks differ.
-func (sh *sheet) merge(o *sheet, first bool) {
+// merge adds the sheet of a track, taking its columns where there are none yet.
+func (sh *sheet) merge(o *sheet, device int) {
 	for i := range sh.rows {
 		a, b := &sh.rows[i], &o.rows[i]
 		a.self += b.self
@@ -135,25 +173,71 @@ func (sh *sheet) merge(o *sheet, first bool) {
 		for d := range a.directions {
 			a.directions[d] += b.directions[d]
 		}
-		for k := range a.components {
-			a.components[k].Self += b.components[k].Self
-			a.components[k].FLOPs += b.components[k].FLOPs
-			a.components[k].Bytes += b.components[k].Bytes
+		if a.perStep == nil {
+			a.perStep, a.wallStep = b.perStep, b.wallStep
+			continue
 		}
-		for k := range a.perStep {
-			a.perStep[k] += b.perStep[k]
+		for k, d := range b.perStep {
+			a.perStep[k] += d
 			a.wallStep[k] += b.wallStep[k]
 		}
 	}
+	for k := range sh.cells {
+		sh.cells[k].Self += o.cells[k].Self
+		sh.cells[k].FLOPs += o.cells[k].FLOPs
+		sh.cells[k].Bytes += o.cells[k].Bytes
+	}
 	for k := range sh.stepSelf {
 		sh.stepSelf[k] += o.stepSelf[k]
-	}
-	if first {
-		for k, sp := range o.steps {
-			sh.steps[k].start = min(sh.steps[k].start, sp.start)
-			sh.steps[k].end = max(sh.steps[k].end, sp.end)
+		a, b := &sh.steps[k], &o.steps[k]
+		switch {
+		case b.end < b.start || device > a.device:
+		case device < a.device:
+			*a = stepSpan{b.span, device}
+		default:
+			a.start, a.end = min(a.start, b.start), max(a.end, b.end)
 		}
 	}
+}
+
+// A cell is one component of one row that may have time.
+type cell struct{ row, comp int32 }
+
+// indexCells numbers the components of rows, so that sheets have a place for each
+// that occurs and for no other: the product of both grows with the square of the
+// op table.
+func (s *study) indexCells() {
+	s.cells, s.cellAt = nil, make(map[cell]int32)
+	add := func(c cell) int32 {
+		i, ok := s.cellAt[c]
+		if !ok {
+			i = int32(len(s.cells))
+			s.cellAt[c] = i
+			s.cells = append(s.cells, c)
+		}
+		return i
+	}
+	for id := range s.ops {
+		o := &s.ops[id]
+		switch {
+		case o.count == 0:
+		case o.row == dynamic:
+			add(cell{unplaced, o.comp})
+			for _, row := range s.program(trace.OpID(id)).loopRows {
+				add(cell{row, o.comp})
+			}
+		default:
+			o.cell = add(cell{o.row, o.comp})
+		}
+	}
+}
+
+// cellOf returns the cell of an op in a row.
+func (s *study) cellOf(o *opFacts, row int32) int32 {
+	if o.row != dynamic {
+		return o.cell
+	}
+	return s.cellAt[cell{row, o.comp}]
 }
 
 // indexComponents numbers the components of all ops.
@@ -200,27 +284,17 @@ type loopRun struct {
 }
 
 func (s *study) newPlacer(tr *trace.Track) (*placer, error) {
-	pl := &placer{s: s, simple: s.simple(tr.Device), steps: s.finder(tr.Device), execs: s.execs[tr.Device], runs: map[trace.OpID]*loopCount{}}
+	pl := &placer{s: s, simple: s.simple(tr.Device), steps: s.stepsOn(tr.Device), execs: s.execs[tr.Device], runs: map[trace.OpID]*loopCount{}}
 	loops := false
 	for i := range s.programs {
 		loops = loops || len(s.programs[i].loopRows) > 0
 	}
-	if loops && s.trackCount(tr.Device) > 1 {
+	if loops && len(s.tracksOn[tr.Device]) > 1 {
 		order, err := s.loopOrder(tr.Device)
 		pl.order = order
 		return pl, err
 	}
 	return pl, nil
-}
-
-func (s *study) trackCount(device int) int {
-	n := 0
-	for _, tr := range s.tracks {
-		if tr.Device == device {
-			n++
-		}
-	}
-	return n
 }
 
 func (pl *placer) reset() { clear(pl.runs) }
@@ -271,11 +345,8 @@ func (s *study) loopOrder(device int) (map[loopRun]int32, error) {
 		run int64
 	}
 	var events []event
-	for _, tr := range s.tracks {
-		if tr.Device != device {
-			continue
-		}
-		for b, err := range tr.Batches() {
+	for _, i := range s.tracksOn[device] {
+		for b, err := range s.tracks[i].Batches() {
 			if err != nil {
 				return nil, err
 			}

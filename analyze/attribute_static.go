@@ -43,14 +43,14 @@ func (s *study) addStatic(sh *sheet, pl *placer, tt *trackTally) (ok bool, err e
 // addTally puts all events of one op on a sheet.
 func (s *study) addTally(sh *sheet, pl *placer, t *opTally) {
 	o, op := &s.ops[t.op], &s.t.Ops[t.op]
-	r := &sh.rows[o.row+1]
+	r := sh.row(o.row + 1)
 	flops, mem := op.FLOPs*t.count+t.flops, op.Bytes*t.count+t.mem
 	r.self += t.self
 	r.occurrences += t.count
 	r.flops += flops
 	r.mem += mem
 	r.directions[o.scope.dir] += t.self
-	comp := &r.components[o.comp]
+	comp := &sh.cells[o.cell]
 	comp.Self += t.self
 	comp.FLOPs += flops
 	comp.Bytes += mem

@@ -10,6 +10,16 @@ import "math"
 // its self time; with several tracks (CPU threads, GPU streams) or overlapping
 // ops each instant is split, see [study.shareWall].
 func (s *study) summariseDevices() error {
+	marks := make(map[int]span) // of Steps lines, by device
+	for _, m := range s.t.Steps {
+		sp, ok := marks[m.Device]
+		if end := m.Start.Add(m.Dur); !ok {
+			sp = span{m.Start, end}
+		} else {
+			sp = span{min(sp.start, m.Start), max(sp.end, end)}
+		}
+		marks[m.Device] = sp
+	}
 	for _, d := range s.devices {
 		dev := &s.t.Devices[d]
 		out := Device{
@@ -17,11 +27,8 @@ func (s *study) summariseDevices() error {
 			PeakFLOPs: dev.PeakFLOPs, PeakHBM: dev.PeakHBM,
 		}
 		first, last := Time(math.MaxInt64), Time(math.MinInt64)
-		for i := range s.tallies {
+		for _, i := range s.tracksOn[d] {
 			tt := &s.tallies[i]
-			if tt.track.Device != d {
-				continue
-			}
 			out.Tracks++
 			out.OpTime += tt.lane.opTime
 			out.OpEvents += tt.lane.occurrences
@@ -30,10 +37,8 @@ func (s *study) summariseDevices() error {
 			}
 			out.Busy = tt.lane.busy
 		}
-		for _, m := range s.t.Steps {
-			if m.Device == d {
-				first, last = min(first, m.Start), max(last, m.Start.Add(m.Dur))
-			}
+		if sp, ok := marks[d]; ok {
+			first, last = min(first, sp.start), max(last, sp.end)
 		}
 		if err := s.deviceWall(d, &out); err != nil {
 			return err
@@ -65,14 +70,6 @@ func (s *study) deviceWall(d int, out *Device) error {
 // simple says whether a device's self times are its wall shares: one track,
 // properly nested.
 func (s *study) simple(device int) bool {
-	n := 0
-	for i := range s.tallies {
-		if s.tallies[i].track.Device == device {
-			n++
-			if ln := &s.tallies[i].lane; n > 1 || ln.opTime != ln.busy {
-				return false
-			}
-		}
-	}
-	return true
+	on := s.tracksOn[device]
+	return len(on) == 1 && s.tallies[on[0]].lane.opTime == s.tallies[on[0]].lane.busy
 }

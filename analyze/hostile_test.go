@@ -99,3 +99,31 @@ track ops device=0
 		}
 	}
 }
+
+// Rows, components and steps by the thousand: a sum for each pair of them would
+// take tens of gigabytes.
+func TestManyRowsAndSteps(t *testing.T) {
+	const n = 20_000
+	var b strings.Builder
+	b.WriteString("device /device:TPU:0 tpu\ndevice /device:TPU:1 tpu ordinal=1\nprogram jit_f 1\n")
+	for i := range n {
+		fmt.Fprintf(&b, "op %d program=0 scope=jit(f)/part%dx/dot\n", i, i)
+		fmt.Fprintf(&b, "step %d 0 %d 10\n", i, i*10)
+	}
+	for d := range 2 {
+		fmt.Fprintf(&b, "track ops device=%d\n", d)
+		for i := range n {
+			fmt.Fprintf(&b, "  %d 7 %d\n", i*10, i)
+		}
+	}
+	a := analysed(t, b.String(), analyze.Options{})
+	if len(a.Layers.Rows) != n || a.Layers.OpTime != 2*7*n {
+		t.Errorf("%d rows, op time %d; want %d, %d", len(a.Layers.Rows), a.Layers.OpTime, n, 2*7*n)
+	}
+	if a.Capture.StepCount != n || len(a.Steps) == 0 || len(a.Steps)*n > 1<<23 {
+		t.Errorf("%d steps, %d of them sampled", a.Capture.StepCount, len(a.Steps))
+	}
+	if len(a.Findings) == 0 || a.Findings[0].Code != "too-many-steps" {
+		t.Errorf("findings %+v, want too-many-steps first", a.Findings)
+	}
+}

@@ -44,7 +44,7 @@ func (s *study) judge() {
 }
 
 func (s *study) judgeSteps() {
-	marked := s.out.Capture.StepSource == "annotation" || s.out.Capture.StepSource == "steps-line"
+	marked := s.out.Capture.StepSource == annotation || s.out.Capture.StepSource == stepsLine
 	if !marked && s.t.Lossy == "" {
 		s.find("no-steps", trace.Info, 1, "mark steps with jax.profiler.StepTraceAnnotation to get samples by step", "no step marks%s", instead(s.out.Capture.StepSource))
 	}

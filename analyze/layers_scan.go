@@ -2,7 +2,11 @@
 
 package analyze
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/layerscope/layerscope/trace"
+)
 
 // byScan takes the iterations of a loop over stacked layers as layers: ops that
 // run N times in each execution of the program, where N is the count that holds
@@ -14,10 +18,11 @@ func (s *study) byScan(p *programFacts) (placement, error) {
 	if p.runs == 0 {
 		return pl, nil
 	}
+	runs := s.runsOfOps(p)
 	held, kinds := make(map[int64]Duration), make(map[int64]int)
 	for _, id := range p.ops {
 		o := &s.ops[id]
-		if n := o.count / int64(p.runs); n >= 2 && o.count%int64(p.runs) == 0 {
+		if n, ok := perRun(o.count, runs[id]); ok && n >= 2 && n <= maxLoop {
 			held[n] += o.self
 			kinds[n]++
 		}
@@ -38,10 +43,10 @@ func (s *study) byScan(p *programFacts) (placement, error) {
 	}
 	for _, id := range p.ops {
 		o := &s.ops[id]
-		runs := o.count / int64(p.runs)
+		times, ok := perRun(o.count, runs[id])
 		switch {
-		case runs >= n && runs%n == 0 && o.count%int64(p.runs) == 0:
-			pl.loops[id] = int32(runs / n)
+		case ok && times >= n && times%n == 0 && times/n <= maxLoop:
+			pl.loops[id] = int32(times / n)
 		case len(o.scope.parts) > 0:
 			pl.outside[id] = true
 		}
@@ -51,6 +56,42 @@ func (s *study) byScan(p *programFacts) (placement, error) {
 	pl.confidence = ratio(pl.placed, p.opTime)
 	pl.why = fmt.Sprintf("ops that run %d times in each of %d executions; iteration k is layer k", n, p.runs)
 	return pl, nil
+}
+
+// maxLoop is how many layers a loop may have: what runs more often is a loop over
+// tokens or blocks of data.
+const maxLoop = 1024
+
+// runsOfOps returns the executions of the program on the devices that each op ran
+// on: devices have ops of their own in some formats, and share them in others.
+func (s *study) runsOfOps(p *programFacts) map[trace.OpID]int64 {
+	out := make(map[trace.OpID]int64)
+	for _, d := range s.devices {
+		n := int64(0)
+		for _, e := range s.execs[d] {
+			if e.Program == p.index {
+				n++
+			}
+		}
+		here := make(map[trace.OpID]bool)
+		for _, i := range s.tracksOn[d] {
+			for k := range s.tallies[i].ops {
+				if op := s.tallies[i].ops[k].op; p.seen[op] && !here[op] {
+					here[op] = true
+					out[op] += n
+				}
+			}
+		}
+	}
+	return out
+}
+
+// perRun returns how often an op runs in an execution, if always the same.
+func perRun(count, runs int64) (int64, bool) {
+	if runs == 0 {
+		return 0, false
+	}
+	return count / runs, count%runs == 0
 }
 
 // tripCount returns the trip count of the program's largest counted loop by

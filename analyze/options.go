@@ -4,7 +4,8 @@ package analyze
 
 // Options steer [Analyze]. The zero value analyses everything.
 type Options struct {
-	// Devices limits the analysis to devices whose name or ordinal is listed.
+	// Devices limits the analysis to devices whose name or ordinal is listed, alone
+	// or behind their host and a slash: "host_1/0", "host_1/device:TPU:0".
 	Devices []string
 	// Steps limits samples to steps with numbers from Steps[0] to Steps[1], both
 	// included; nil means all. Totals are not affected.

@@ -4,6 +4,7 @@ package analyze
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"sort"
 	"strconv"
@@ -15,19 +16,27 @@ import (
 // own bounds, since device clocks differ.
 type step struct {
 	number int64
+	k      int // how many steps of the same number came before
 	name   string
-	host   string
-	spans  map[int32]span // by device; device -1 = any device, on the host clock
+	spans  map[int32]span // by device, or anyDevice: all of them, on the host clock
 }
 
+const anyDevice int32 = -1
+
 type span struct{ start, end Time }
+
+// Sources of steps that mark both ends of them.
+const (
+	annotation = "annotation"
+	stepsLine  = "steps-line"
+)
 
 // gatherExecutions sorts program executions by device and finds the main
 // program: the one with most op time.
 func (s *study) gatherExecutions() {
 	s.execs = make([][]trace.Execution, len(s.t.Devices))
 	for _, e := range s.t.Executions {
-		if slices.Contains(s.devices, e.Device) {
+		if e.Device >= 0 && s.tracksOn[e.Device] != nil {
 			s.execs[e.Device] = append(s.execs[e.Device], e)
 			if e.Program >= 0 {
 				s.programs[e.Program].runs++
@@ -81,10 +90,10 @@ func (s *study) gatherSteps() {
 		cpu = false
 	}
 	if s.deviceSteps(); len(s.steps) > 0 {
-		s.out.Capture.StepSource = "steps-line"
+		s.out.Capture.StepSource = stepsLine
 	} else if cpu || gpu {
 		if s.annotatedSteps(); len(s.steps) > 0 {
-			s.out.Capture.StepSource = "annotation"
+			s.out.Capture.StepSource = annotation
 		}
 	}
 	if len(s.steps) == 0 {
@@ -95,33 +104,81 @@ func (s *study) gatherSteps() {
 	s.out.Capture.StepCount = len(s.steps)
 }
 
-// deviceSteps takes the marks of the devices' Steps lines; the same number on
-// several devices is one step.
-func (s *study) deviceSteps() {
-	at := make(map[int64]int)
-	for _, m := range s.t.Steps {
-		if m.Device < 0 || !slices.Contains(s.devices, m.Device) {
-			continue
-		}
-		i, ok := at[m.Number]
-		if ok {
-			if _, twice := s.steps[i].spans[int32(m.Device)]; twice {
-				ok = false
-			}
-		}
-		if !ok {
-			i = len(s.steps)
-			at[m.Number] = i
-			s.steps = append(s.steps, step{number: m.Number, name: m.Name, spans: map[int32]span{}})
-		}
-		s.steps[i].spans[int32(m.Device)] = span{m.Start, m.Start.Add(m.Dur)}
-	}
+// A stepKey tells steps apart: the k-th of a number, since numbers may repeat. What
+// has the same key on several devices or hosts is one step.
+type stepKey struct {
+	number int64
+	k      int
 }
 
+// A stepCollector gathers marks by key.
+type stepCollector struct {
+	s    *study
+	at   map[stepKey]int
+	seen map[stepPlace]int // marks of one number so far
+}
+
+type stepPlace struct {
+	device int
+	host   string
+	number int64
+}
+
+func (s *study) stepCollector() *stepCollector {
+	return &stepCollector{s: s, at: make(map[stepKey]int), seen: make(map[stepPlace]int)}
+}
+
+// step returns the step of a mark.
+func (c *stepCollector) step(m *trace.Step) *step {
+	place := stepPlace{m.Device, m.Host, m.Number}
+	key := stepKey{m.Number, c.seen[place]}
+	c.seen[place]++
+	i, ok := c.at[key]
+	if !ok {
+		i = len(c.s.steps)
+		c.at[key] = i
+		c.s.steps = append(c.s.steps, step{number: m.Number, k: key.k, name: m.Name, spans: map[int32]span{}})
+	}
+	return &c.s.steps[i]
+}
+
+// deviceSteps takes the marks of the devices' Steps lines. Their order is that of
+// their numbers, since times of different devices don't compare.
+func (s *study) deviceSteps() {
+	c := s.stepCollector()
+	for i := range s.t.Steps {
+		if m := &s.t.Steps[i]; m.Device >= 0 && s.tracksOn[m.Device] != nil {
+			c.step(m).spans[int32(m.Device)] = span{m.Start, m.Start.Add(m.Dur)}
+		}
+	}
+	slices.SortStableFunc(s.steps, func(a, b step) int {
+		return cmp.Or(cmp.Compare(a.k, b.k), cmp.Compare(a.number, b.number))
+	})
+}
+
+// annotatedSteps takes the hosts' marks. Each holds for the devices of its host:
+// hosts have clocks of their own.
 func (s *study) annotatedSteps() {
-	for _, m := range s.t.Steps {
-		if m.Device < 0 {
-			s.steps = append(s.steps, step{number: m.Number, name: m.Name, spans: map[int32]span{-1: {m.Start, m.Start.Add(m.Dur)}}})
+	hosts := make(map[string][]int32)
+	for _, d := range s.devices {
+		hosts[s.t.Devices[d].Host] = append(hosts[s.t.Devices[d].Host], int32(d))
+	}
+	c := s.stepCollector()
+	for i := range s.t.Steps {
+		m := &s.t.Steps[i]
+		if m.Device >= 0 {
+			continue
+		}
+		sp := span{m.Start, m.Start.Add(m.Dur)}
+		if len(s.t.Hosts) <= 1 || m.Host == "" {
+			c.step(m).spans[anyDevice] = sp
+			continue
+		}
+		if devices := hosts[m.Host]; len(devices) > 0 {
+			st := c.step(m)
+			for _, d := range devices {
+				st.spans[d] = sp
+			}
 		}
 	}
 }
@@ -159,29 +216,63 @@ type stepFinder struct {
 	last         int
 }
 
+// stepsOn returns a finder for one track of a device.
+func (s *study) stepsOn(device int) *stepFinder {
+	if s.finders == nil {
+		s.finders = make(map[int]*stepFinder)
+	}
+	if s.finders[device] == nil {
+		s.finders[device] = s.finder(device)
+	}
+	f := *s.finders[device]
+	return &f
+}
+
+// finder returns the finder of a device. Where marks overlap (dispatch threads side
+// by side) an instant belongs to the step that began last.
 func (s *study) finder(device int) *stepFinder {
-	f := &stepFinder{}
+	type mark struct {
+		span
+		index int32
+	}
+	var marks []mark
 	for i := range s.steps {
 		sp, ok := s.steps[i].spans[int32(device)]
 		if !ok {
-			if sp, ok = s.steps[i].spans[-1]; !ok {
-				continue
-			}
+			sp, ok = s.steps[i].spans[anyDevice]
 		}
-		f.starts = append(f.starts, sp.start)
-		f.ends = append(f.ends, sp.end)
-		f.index = append(f.index, int32(i))
+		if ok {
+			marks = append(marks, mark{sp, int32(i)})
+		}
 	}
-	sort.Sort(f)
+	slices.SortStableFunc(marks, func(a, b mark) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end))
+	})
+	f := &stepFinder{}
+	now := Time(math.MinInt64)
+	until := func(end Time, index int32) {
+		if end > now {
+			f.starts, f.ends, f.index = append(f.starts, now), append(f.ends, end), append(f.index, index)
+			now = end
+		}
+	}
+	var open []mark
+	for _, m := range marks {
+		for n := len(open); n > 0 && open[n-1].end <= m.start; n = len(open) {
+			until(open[n-1].end, open[n-1].index)
+			open = open[:n-1]
+		}
+		if n := len(open); n > 0 {
+			until(m.start, open[n-1].index)
+		}
+		now = m.start
+		open = append(open, m)
+	}
+	for n := len(open); n > 0; n = len(open) {
+		until(open[n-1].end, open[n-1].index)
+		open = open[:n-1]
+	}
 	return f
-}
-
-func (f *stepFinder) Len() int           { return len(f.starts) }
-func (f *stepFinder) Less(i, j int) bool { return f.starts[i] < f.starts[j] }
-func (f *stepFinder) Swap(i, j int) {
-	f.starts[i], f.starts[j] = f.starts[j], f.starts[i]
-	f.ends[i], f.ends[j] = f.ends[j], f.ends[i]
-	f.index[i], f.index[j] = f.index[j], f.index[i]
 }
 
 // at returns the step that t lies in, or -1. Consecutive calls with near times
@@ -200,4 +291,59 @@ func (f *stepFinder) at(t Time) int32 {
 		return f.index[i]
 	}
 	return -1
+}
+
+// overlaps finds the spans that overlap one, in less than a look at each.
+type overlaps struct {
+	spans []span
+	index []int
+	last  []Time // largest end up to here
+}
+
+func (o *overlaps) add(sp span, index int) {
+	o.spans, o.index = append(o.spans, sp), append(o.index, index)
+}
+
+func (o *overlaps) Len() int           { return len(o.spans) }
+func (o *overlaps) Less(i, j int) bool { return o.spans[i].start < o.spans[j].start }
+func (o *overlaps) Swap(i, j int) {
+	o.spans[i], o.spans[j] = o.spans[j], o.spans[i]
+	o.index[i], o.index[j] = o.index[j], o.index[i]
+}
+
+func (o *overlaps) sort() {
+	sort.Stable(o)
+	o.last = make([]Time, len(o.spans))
+	last := Time(math.MinInt64)
+	for i, sp := range o.spans {
+		last = max(last, sp.end)
+		o.last[i] = last
+	}
+}
+
+// each calls f with the index of every span that overlaps sp.
+func (o *overlaps) each(sp span, f func(index int)) {
+	n := sort.Search(len(o.spans), func(i int) bool { return o.spans[i].start >= sp.end })
+	for i := n - 1; i >= 0 && o.last[i] > sp.start; i-- {
+		if o.spans[i].end > sp.start {
+			f(o.index[i])
+		}
+	}
+}
+
+// maxCells bounds rows × steps, and maxStepTracks steps × tracks: sums are kept for
+// each. Real captures have a hundred rows and thousands of steps.
+const (
+	maxCells      = 1 << 23
+	maxStepTracks = 1 << 28
+)
+
+// limitSteps drops steps beyond what sums can be kept for.
+func (s *study) limitSteps() {
+	limit := min(maxCells/(len(s.rows)+1), maxStepTracks/max(1, len(s.tracks)))
+	if n := len(s.steps); n > limit {
+		s.find("too-many-steps", trace.Warning, int64(n-limit), "sums over the capture have all of its time; capture a shorter window for samples of all steps",
+			"%d steps of %d rows: samples are of the first %d", n, len(s.rows), limit)
+		s.steps = s.steps[:limit]
+	}
 }

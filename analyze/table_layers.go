@@ -17,11 +17,13 @@ import (
 func (s *study) tableSteps() {
 	for i := range s.steps {
 		st := &s.steps[i]
-		out := Step{Index: st.number, Name: st.name, Host: st.host, OpTime: s.sheet.stepSelf[i]}
+		out := Step{Index: st.number, Name: st.name, OpTime: s.sheet.stepSelf[i]}
 		for r := range s.sheet.rows {
-			out.Busy += s.sheet.rows[r].wallStep[i]
+			if w := s.sheet.rows[r].wallStep; w != nil {
+				out.Busy += w[i]
+			}
 		}
-		if sp, ok := st.spans[-1]; ok {
+		if sp, ok := s.marked(st); ok {
 			out.Start, out.Dur = sp.start, sp.end.Sub(sp.start)
 		} else if b := s.sheet.steps[i]; b.end >= b.start {
 			out.Start, out.Dur = b.start, b.end.Sub(b.start)
@@ -31,16 +33,7 @@ func (s *study) tableSteps() {
 		}
 		s.out.Steps = append(s.out.Steps, out)
 	}
-	for _, c := range s.t.Compiles {
-		out := Compile{Module: c.Module, Start: c.Start, Dur: c.Dur, Step: -1}
-		for i := range s.steps {
-			if sp, ok := s.hostSpan(i); ok && c.Start < sp.end && c.Start.Add(c.Dur) > sp.start {
-				out.Step = i
-				s.out.Steps[i].Excluded, s.out.Steps[i].Reason = true, "compile"
-			}
-		}
-		s.out.Compiles = append(s.out.Compiles, out)
-	}
+	s.placeCompiles()
 	s.flagOutliers()
 	s.signSteps()
 	durs, ops := make([]Duration, len(s.out.Steps)), make([]Duration, len(s.out.Steps))
@@ -50,17 +43,63 @@ func (s *study) tableSteps() {
 	s.out.StepDur, s.out.StepOpTime = s.summarise(durs), s.summarise(ops)
 }
 
-// hostSpan returns a step's bounds on the host clock, where known.
-func (s *study) hostSpan(i int) (span, bool) {
-	if sp, ok := s.steps[i].spans[-1]; ok {
+// marked returns the bounds of a step that the capture states: those of the host's
+// mark, or of the first device that has one. An execution is a step's beginning only.
+func (s *study) marked(st *step) (span, bool) {
+	if sp, ok := st.spans[anyDevice]; ok {
 		return sp, true
 	}
-	for d, sp := range s.steps[i].spans {
-		if s.t.Devices[d].Kind == "cpu" {
-			return sp, true
+	if s.out.Capture.StepSource == stepsLine || s.out.Capture.StepSource == annotation {
+		for _, d := range s.devices {
+			if sp, ok := st.spans[int32(d)]; ok {
+				return sp, true
+			}
 		}
 	}
 	return span{}, false
+}
+
+// placeCompiles lists compilations, and excludes the steps that contain any.
+func (s *study) placeCompiles() {
+	byHost := make(map[string]*overlaps)
+	for _, c := range s.t.Compiles {
+		o := byHost[c.Host]
+		if o == nil {
+			o = s.hostSteps(c.Host)
+			byHost[c.Host] = o
+		}
+		out := Compile{Module: c.Module, Start: c.Start, Dur: c.Dur, Step: -1}
+		o.each(span{c.Start, c.Start.Add(c.Dur)}, func(i int) {
+			out.Step = max(out.Step, i)
+			s.out.Steps[i].Excluded, s.out.Steps[i].Reason = true, "compile"
+		})
+		s.out.Compiles = append(s.out.Compiles, out)
+	}
+}
+
+// hostSteps returns the bounds of steps on the clock of a host, where known: those
+// of its marks, or from the first to the last of its CPU devices.
+func (s *study) hostSteps(host string) *overlaps {
+	o := &overlaps{}
+	for i := range s.steps {
+		sp, ok := s.steps[i].spans[anyDevice]
+		for _, d := range s.devices {
+			dev := &s.t.Devices[d]
+			on, has := s.steps[i].spans[int32(d)]
+			if !has || dev.Kind != "cpu" && s.out.Capture.StepSource != annotation || host != "" && dev.Host != "" && dev.Host != host {
+				continue
+			}
+			if !ok {
+				sp, ok = on, true
+			}
+			sp.start, sp.end = min(sp.start, on.start), max(sp.end, on.end)
+		}
+		if ok {
+			o.add(sp, i)
+		}
+	}
+	o.sort()
+	return o
 }
 
 // flagOutliers marks steps whose op time is far from the median of those that
@@ -89,25 +128,14 @@ func (s *study) tableLayers() {
 		l.OpTime += d.OpTime
 	}
 	l.Unattributed = s.sheet.rows[0].self
-	programs := make(map[string]bool)
-	for _, r := range s.rows {
-		programs[r.program] = true
-	}
-	total := make([]Component, len(s.components))
-	for i := range s.sheet.rows {
-		for k, c := range s.sheet.rows[i].components {
-			total[k].Self += c.Self
-			total[k].FLOPs += c.FLOPs
-			total[k].Bytes += c.Bytes
-		}
-	}
-	s.out.Components = s.namedComponents(total)
+	components, total := s.sumCells()
+	s.out.Components = named(total)
 	for i := range s.rows {
-		sums := &s.sheet.rows[i+1]
+		sums := s.sheet.row(int32(i) + 1)
 		row := Layer{
 			Key: s.rows[i].key, Index: s.rows[i].index, Program: s.rows[i].program,
 			Self: sums.self, WallShare: sums.wall, Occurrences: sums.occurrences, FLOPs: sums.flops, Bytes: sums.mem,
-			Components: s.namedComponents(sums.components),
+			Components: named(components[i+1]),
 			Forward:    sums.directions[0], Backward: sums.directions[1], Recompute: sums.directions[2],
 			Samples: s.summarise(sums.perStep), WallSamples: s.summarise(sums.wallStep), PerStep: sums.perStep,
 		}
@@ -124,12 +152,27 @@ func (s *study) tableLayers() {
 	s.findOutliers()
 }
 
-// namedComponents lists the components that have any time, largest first.
-func (s *study) namedComponents(sums []Component) []Component {
+// sumCells returns the components of each row of the sheet, and their sums.
+func (s *study) sumCells() (rows [][]Component, total []Component) {
+	rows, total = make([][]Component, len(s.sheet.rows)), make([]Component, len(s.components))
+	for i, c := range s.sheet.cells {
+		at := s.cells[i]
+		c.Name = s.components[at.comp]
+		rows[at.row+1] = append(rows[at.row+1], c)
+		t := &total[at.comp]
+		t.Name = c.Name
+		t.Self += c.Self
+		t.FLOPs += c.FLOPs
+		t.Bytes += c.Bytes
+	}
+	return rows, total
+}
+
+// named returns the components that have any time, largest first.
+func named(sums []Component) []Component {
 	out := []Component{}
-	for k, c := range sums {
+	for _, c := range sums {
 		if c.Self != 0 || c.FLOPs != 0 {
-			c.Name = s.components[k]
 			out = append(out, c)
 		}
 	}

@@ -4,6 +4,7 @@ package analyze
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/layerscope/layerscope/trace"
@@ -26,7 +27,7 @@ func (s *study) pieces(tr *trace.Track, pl *placer) ([]piece, error) {
 	}
 	var out []piece
 	var stack []openOp
-	var now Time
+	now := Time(math.MinInt64)
 	emit := func(until Time) {
 		if n := len(stack); n > 0 && until > now {
 			out = append(out, piece{now, until, stack[n-1].row, stack[n-1].step})
@@ -92,10 +93,8 @@ type border struct {
 // was open.
 func (s *study) shareWall(device int) (Duration, error) {
 	var all []piece
-	for _, tr := range s.tracks {
-		if tr.Device != device {
-			continue
-		}
+	for _, i := range s.tracksOn[device] {
+		tr := s.tracks[i]
 		pl, err := s.newPlacer(tr)
 		if err != nil {
 			return 0, err
@@ -140,7 +139,7 @@ func (s *study) shareWall(device int) (Duration, error) {
 }
 
 func (s *study) shareTo(p *piece, share Duration) {
-	r := &s.sheet.rows[p.row+1]
+	r := s.sheet.row(p.row + 1)
 	r.wall += share
 	if p.step >= 0 {
 		r.wallStep[p.step] += share

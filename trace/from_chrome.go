@@ -101,6 +101,7 @@ type lane struct {
 	spilt int    // n-th lane of events that overlap those of the thread's; 0 = its own
 	title string // of async and counter lanes, whose thread has no name
 	marks []mark // begins and ends, in file order
+	steps []Step
 	links []link // of kernels, by event
 }
 

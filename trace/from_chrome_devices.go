@@ -31,6 +31,7 @@ func (c *chromeReader) finish() {
 		ln.kind = tr.Kind
 		ln.order()
 		c.t.Tracks = append(c.t.Tracks, tr)
+		c.t.Steps = append(c.t.Steps, outermost(ln.steps, 0)...)
 		switch tr.Kind {
 		case Modules:
 			c.executions(ln, tr.Device)
@@ -183,7 +184,7 @@ func (c *chromeReader) steps(ln *lane, device int) {
 func (c *chromeReader) compiles(ln *lane) {
 	for i, id := range ln.op {
 		if name := c.t.Ops[id].Name; name == "backend_compile_and_load" {
-			c.t.Compiles = append(c.t.Compiles, Compile{Start: ln.start[i], Dur: ln.dur[i]})
+			c.t.Compiles = append(c.t.Compiles, Compile{Host: c.host, Start: ln.start[i], Dur: ln.dur[i]})
 		}
 	}
 }

@@ -126,7 +126,7 @@ func (c *chromeReader) put(ln *lane, ev *chromejson.Event, start Time, dur Durat
 	}
 	if v := ev.Want[argStep]; v != nil {
 		if n, ok := v.Int(); ok {
-			c.t.Steps = append(c.t.Steps, Step{Number: n, Name: c.unquote(ev.Name), Device: -1, Start: Time(ev.Ts), Dur: Duration(ev.Dur)})
+			ln.steps = append(ln.steps, Step{Number: n, Name: c.unquote(ev.Name), Device: -1, Host: c.host, Start: Time(ev.Ts), Dur: Duration(ev.Dur)})
 		}
 	}
 }

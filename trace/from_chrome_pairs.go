@@ -40,11 +40,11 @@ func (c *chromeReader) begin(ev *chromejson.Event) {
 		c.skipped[ev.Ph]++
 		return
 	}
-	steps := len(c.t.Steps)
+	steps := len(ln.steps)
 	c.put(ln, ev, Time(ev.Ts), 0)
 	m := mark{ts: ev.Ts, at: int32(ln.len() - 1), name: c.hash(ev.Name), cat: c.hash(ev.Cat)}
-	if len(c.t.Steps) > steps {
-		m.step = int32(len(c.t.Steps))
+	if len(ln.steps) > steps {
+		m.step = int32(len(ln.steps))
 	}
 	ln.marks = append(ln.marks, m)
 }
@@ -163,7 +163,7 @@ func (c *chromeReader) close(ln *lane, b, e *mark) {
 	dur := Duration(e.ts - b.ts)
 	ln.dur[b.at] = dur
 	if b.step > 0 {
-		c.t.Steps[b.step-1].Dur = dur
+		ln.steps[b.step-1].Dur = dur
 	}
 	if e.facts != nil {
 		op := &c.t.Ops[ln.op[b.at]]

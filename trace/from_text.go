@@ -116,11 +116,11 @@ func (x *textReader) mark(l *tracetxt.Line) error {
 		e.Program, e.Device, err = x.place(l, v[0], v[1])
 		t.Executions = append(t.Executions, e)
 	case "step":
-		s := Step{Number: v[0], Start: Time(v[2]), Dur: Duration(v[3]), Name: l.Values["name"]}
+		s := Step{Number: v[0], Start: Time(v[2]), Dur: Duration(v[3]), Name: l.Values["name"], Host: l.Values["host"]}
 		_, s.Device, err = x.place(l, -1, v[1])
 		t.Steps = append(t.Steps, s)
 	case "compile":
-		t.Compiles = append(t.Compiles, Compile{Start: Time(v[0]), Dur: Duration(v[1]), Module: l.Values["module"]})
+		t.Compiles = append(t.Compiles, Compile{Start: Time(v[0]), Dur: Duration(v[1]), Module: l.Values["module"], Host: l.Values["host"]})
 	case "finding":
 		var count int64
 		count, err = l.Key("count")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -197,7 +198,7 @@ func (x *xspaceReader) join() {
 			used[p] = true
 		}
 	}
-	for p := range used {
+	for _, p := range slices.Sorted(maps.Keys(used)) {
 		raw := x.hlo[p]
 		if raw == nil || x.t.Programs[p].Module != nil {
 			continue

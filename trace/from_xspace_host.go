@@ -3,7 +3,9 @@
 package trace
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,6 +124,8 @@ func isCompile(name string) bool {
 
 func (h *hostReader) read(line int, ln *xspace.Line) error {
 	opts := xspace.ScanOptions{BaseNs: h.x.base, Want: hostStats}
+	before := len(h.x.t.Steps)
+	defer func() { h.x.t.Steps = outermost(h.x.t.Steps, before) }()
 	return scanAtOnce(ln, opts, func(b *xspace.Batch) bool {
 		for i, m := range b.Meta {
 			h.request(b, i)
@@ -133,11 +137,11 @@ func (h *hostReader) read(line int, ln *xspace.Line) error {
 			case b.Values[hostRoot].Kind[i] != xspace.NoValue && b.Values[hostStep].Kind[i] != xspace.NoValue:
 				name, _ := h.pl.EventName(m)
 				h.x.t.Steps = append(h.x.t.Steps, Step{
-					Number: int64(b.Values[hostStep].Bits[i]), Name: name, Device: -1,
+					Number: int64(b.Values[hostStep].Bits[i]), Name: name, Device: -1, Host: h.x.host,
 					Start: Time(b.Start[i]), Dur: Duration(b.Dur[i]),
 				})
 			case m < h.n && h.names[m] != "":
-				c := Compile{Module: b.Text(hostName, i), Start: Time(b.Start[i]), Dur: Duration(b.Dur[i])}
+				c := Compile{Module: b.Text(hostName, i), Host: h.x.host, Start: Time(b.Start[i]), Dur: Duration(b.Dur[i])}
 				if h.names[m] == "backend_compile_and_load" {
 					h.compiles = append(h.compiles, c)
 				} else {
@@ -147,6 +151,23 @@ func (h *hostReader) read(line int, ln *xspace.Line) error {
 		}
 		return true
 	})
+}
+
+// outermost drops step marks inside another mark of their thread, which are parts
+// of that step; those from index i on are one thread's.
+func outermost(steps []Step, i int) []Step {
+	slices.SortStableFunc(steps[i:], func(a, b Step) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.Dur, a.Dur))
+	})
+	n := i
+	for _, s := range steps[i:] {
+		if n > i && s.Start.Add(s.Dur) <= steps[n-1].Start.Add(steps[n-1].Dur) {
+			continue
+		}
+		steps[n] = s
+		n++
+	}
+	return steps[:n]
 }
 
 // request notes a span that carries the id of a request, or those of a batch
@@ -232,7 +253,11 @@ func (h *hostReader) finish() {
 		col := h.tracks[lane]
 		h.x.t.Tracks = append(h.x.t.Tracks, &Track{Name: ln.Name, Kind: Ops, Device: devices[lane.ordinal], Host: h.x.host, Bytes: int64(24 * col.len()), source: col})
 	}
-	for k, e := range h.runs {
+	runs := slices.SortedFunc(maps.Keys(h.runs), func(a, b runKey) int {
+		return cmp.Or(cmp.Compare(a.ordinal, b.ordinal), cmp.Compare(a.program, b.program), cmp.Compare(a.run, b.run))
+	})
+	for _, k := range runs {
+		e := h.runs[k]
 		e.Device = devices[k.ordinal]
 		h.x.t.Executions = append(h.x.t.Executions, *e)
 	}

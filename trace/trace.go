@@ -108,7 +108,8 @@ type Execution struct {
 type Step struct {
 	Number int64
 	Name   string
-	Device int // index in Trace.Devices; -1 = a host's mark, on the host clock
+	Device int    // index in Trace.Devices; -1 = a host's mark, on the host clock
+	Host   string // of a host's mark; "" = not known
 	Start  Time
 	Dur    Duration
 }
@@ -116,6 +117,7 @@ type Step struct {
 // A Compile is one compilation on a host thread.
 type Compile struct {
 	Module string // "" when the capture doesn't say
+	Host   string // "" = not known
 	Start  Time
 	Dur    Duration
 }

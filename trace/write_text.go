@@ -106,11 +106,17 @@ func (x *textWriter) marks(t *Trace) {
 	for _, s := range t.Steps {
 		fmt.Fprintf(x.w, "step %d %d %d %d", s.Number, s.Device, s.Start, s.Dur)
 		x.field("name", s.Name)
+		if len(t.Hosts) > 1 {
+			x.field("host", s.Host)
+		}
 		x.end()
 	}
 	for _, c := range t.Compiles {
 		fmt.Fprintf(x.w, "compile %d %d", c.Start, c.Dur)
 		x.field("module", c.Module)
+		if len(t.Hosts) > 1 {
+			x.field("host", c.Host)
+		}
 		x.end()
 	}
 	for i := range t.Allocs {
