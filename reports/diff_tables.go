@@ -75,7 +75,7 @@ func (d *diffReport) newTab(first string, width int) *tab {
 		{Header: "new", Group: "median step", Unit: quantity.Time, Scale: "time"},
 		{Header: "change", Unit: quantity.Change},
 		{Header: own, Unit: quantity.Change},
-		{Header: fmt.Sprintf("%.0f %% interval", 100*(1-d.c.Options.Alpha))},
+		{Header: fmt.Sprintf("%.3g %% interval", 100*(1-d.c.Options.Alpha))}, // 99.5 of sequential looks
 		{Header: "q", Unit: quantity.None},
 		{Header: "verdict"},
 		{Header: "FLOP", Unit: quantity.Change},

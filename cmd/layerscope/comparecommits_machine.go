@@ -155,7 +155,7 @@ func matters(name string) bool {
 	}
 	for _, prefix := range []string{
 		"JAX_", "XLA_", "TPU_", "LIBTPU_", "PJRT_", "SGL", "VLLM_", "CUDA_", "NVIDIA_", "NCCL_", "ROCR_", "HIP_", "HSA_",
-		"OMP_", "MKL_", "OPENBLAS_", "TF_", "TORCH_", "GOMAXPROCS", "GOGC", "GODEBUG", "MALLOC_", "LD_PRELOAD", "PYTHONHASHSEED", "VIRTUAL_ENV", "CONDA_DEFAULT_ENV",
+		"OMP_", "MKL_", "OPENBLAS_", "TF_XLA", "TF_CPP", "TF_FORCE", "TORCH_", "GOMAXPROCS", "GOGC", "GODEBUG", "MALLOC_", "LD_PRELOAD", "PYTHONHASHSEED", "VIRTUAL_ENV", "CONDA_DEFAULT_ENV",
 	} {
 		if strings.HasPrefix(name, prefix) {
 			return true

@@ -108,6 +108,7 @@ func locate(r *runindex.Run, root, at string, an *analyze.Analysis) error {
 	if rel, err := filepath.Rel(base, abs); err == nil && filepath.IsLocal(rel) {
 		r.Path = filepath.ToSlash(rel)
 	}
+	delete(r.Environment, "host") // an index may be shared
 	r.Captures = nil
 	for _, in := range an.Inputs {
 		name := in.Path
