@@ -23,6 +23,7 @@ type convertFlags struct {
 	output string
 	to     string
 	exact  bool
+	compat bool
 	json   bool
 	format string
 }
@@ -56,6 +57,7 @@ Layers and components come from the analysis, as in report.`,
 	flags.StringVarP(&f.output, "output", "o", "", "write to `PATH`, or to standard output with -")
 	flags.StringVar(&f.to, "to", "", "`FORMAT` is "+strings.Join(targetNames(), ", ")+" (default by the extension of -o)")
 	flags.BoolVar(&f.exact, "exact", false, "chrome: times to the picosecond, where the default rounds to nanoseconds")
+	flags.BoolVar(&f.compat, "xprof-compat", false, "xspace: CPU devices as TPUs, the only kind besides GPUs that XProf makes tables for; marked as synthetic")
 	flags.StringVar(&f.format, "format", "text", "what is said about the conversion: `NAME` is text or json")
 	flags.BoolVar(&f.json, "json", false, "short for --format json")
 	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions(targetNames(), cobra.ShellCompDirectiveNoFileComp)) // the flag exists
@@ -64,11 +66,11 @@ Layers and components come from the analysis, as in report.`,
 
 // A conversion is one run of the verb.
 type conversion struct {
-	in    input
-	t     *trace.Trace
-	an    *analyze.Analysis
-	exact bool
-	to    *target
+	in            input
+	t             *trace.Trace
+	an            *analyze.Analysis
+	exact, compat bool
+	to            *target
 }
 
 func (a *app) runConvert(ctx context.Context, in input, inFlags *inputFlags, f *convertFlags) error {
@@ -99,7 +101,7 @@ func (a *app) runConvert(ctx context.Context, in input, inFlags *inputFlags, f *
 		if err != nil {
 			return err
 		}
-		c := &conversion{in: in, t: t, exact: f.exact, to: to}
+		c := &conversion{in: in, t: t, exact: f.exact, compat: f.compat, to: to}
 		a.progress.Phase("analysing "+in.String(), 0, "")
 		if c.an, err = analyseSteps(t, aopts); err == nil {
 			a.progress.Phase("writing "+f.output, 0, "")

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/layerscope/layerscope/internal/term"
 	"github.com/layerscope/layerscope/trace"
@@ -96,6 +97,9 @@ func (c *conversion) dropped() []dropped {
 			break
 		}
 	}
+	if c.to.name == "xspace" {
+		return append(out, c.droppedXSpace()...)
+	}
 	if !c.to.sums && !c.to.table {
 		return out
 	}
@@ -120,6 +124,48 @@ func (c *conversion) dropped() []dropped {
 		}
 		out = append(out, dropped{"the time line", 0, "the format holds sums by op"})
 		add("tracks of hosts, modules, steps and transfers", lanes, "the format holds ops of devices")
+	}
+	return out
+}
+
+// droppedXSpace lists what an XSpace has no place for.
+func (c *conversion) droppedXSpace() []dropped {
+	findings, samples, kernels, marks := 0, 0, 0, 0
+	for _, f := range c.t.Findings {
+		if !strings.HasPrefix(f.Code, "profiler-") {
+			findings++
+		}
+	}
+	for _, tr := range c.t.Tracks {
+		if tr.Kind == trace.Counter {
+			samples++
+		}
+	}
+	gpu := map[int]bool{}
+	for i, d := range c.t.Devices {
+		gpu[i] = d.Kind == "gpu"
+	}
+	for _, op := range c.t.Ops {
+		if op.Instruction == nil && op.Category == "kernel" {
+			kernels++
+		}
+	}
+	for _, s := range c.t.Steps {
+		if s.Device >= 0 && gpu[s.Device] {
+			marks++
+		}
+	}
+	var out []dropped
+	for _, d := range []dropped{
+		{"findings", int64(findings), "they are in the report and in check"},
+		{"allocator events", int64(len(c.t.Allocs)), "the model keeps no place on a thread for them"},
+		{"counters", int64(samples), "written as events without a meaning"},
+		{"categories of kernels", int64(kernels), "an XSpace has none for a GPU's events"},
+		{"steps of GPUs", int64(marks), "an XSpace derives them from the host's"},
+	} {
+		if d.Count > 0 {
+			out = append(out, d)
+		}
 	}
 	return out
 }

@@ -28,6 +28,8 @@ type target struct {
 
 var targets = []*target{
 	{name: "chrome", exts: []string{".json"}, help: "Trace Event JSON, for ui.perfetto.dev and chrome://tracing", write: (*conversion).chrome},
+	{name: "xspace", exts: []string{".xplane.pb", ".pb"}, help: "XSpace, for XProf and TensorBoard", binary: true, write: (*conversion).xspace},
+	{name: "perfetto", exts: []string{".pftrace", ".perfetto-trace"}, help: "protobuf for Perfetto, with tracks of layers and components, memory and load", binary: true, write: (*conversion).perfetto},
 	{name: "txt", exts: []string{".txt"}, help: "the text form: reviewable, and an input again", write: func(c *conversion, w io.Writer) error { return trace.WriteText(w, c.t) }},
 	{name: "pprof", exts: []string{".pprof", ".prof"}, help: "profile for go tool pprof, the scope path as stack", binary: true, packed: true, sums: true,
 		write: func(c *conversion, w io.Writer) error { return profile.WritePprof(w, c.an) }},
@@ -101,6 +103,10 @@ func (c *conversion) title() string {
 		return c.in.label
 	}
 	return filepath.Base(c.in.path)
+}
+
+func (c *conversion) xspace(w io.Writer) error {
+	return trace.WriteXSpace(w, c.t, trace.XSpaceOptions{XProfCompat: c.compat})
 }
 
 func (c *conversion) chrome(w io.Writer) error {
