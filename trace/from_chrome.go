@@ -54,6 +54,7 @@ type chromeReader struct {
 	last      *lane
 	order     []*lane
 	ops       map[string]OpID // shared by the threads of a CPU backend, by module and op
+	rest      OpID            // of events beyond maxNames; 0 = not needed yet
 	programs  map[string]int
 	seed      maphash.Seed
 	key       []byte

@@ -5,6 +5,7 @@ package trace
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strconv"
@@ -83,15 +84,13 @@ func (c *chromeReader) devices() map[deviceKey]int {
 		out[deviceKey{pid, 0}] = len(c.t.Devices)
 		c.t.Devices = append(c.t.Devices, d)
 	}
-	var keys []deviceKey
+	wanted := make(map[deviceKey]bool)
 	for _, ln := range c.order {
 		if _, isDevice := out[deviceKey{ln.pid, 0}]; ln.class == opLane && !(isDevice && strings.HasPrefix(c.process(ln.pid).name, "/device:")) {
-			if k := (deviceKey{ln.pid, ln.ordinal}); !slices.Contains(keys, k) {
-				keys = append(keys, k)
-			}
+			wanted[deviceKey{ln.pid, ln.ordinal}] = true
 		}
 	}
-	slices.SortFunc(keys, func(a, b deviceKey) int { return cmp.Or(cmp.Compare(a.pid, b.pid), cmp.Compare(a.ordinal, b.ordinal)) })
+	keys := slices.SortedFunc(maps.Keys(wanted), func(a, b deviceKey) int { return cmp.Or(cmp.Compare(a.pid, b.pid), cmp.Compare(a.ordinal, b.ordinal)) })
 	for _, k := range keys {
 		out[k] = len(c.t.Devices)
 		c.t.Devices = append(c.t.Devices, Device{Name: fmt.Sprintf("cpu:%d", k.ordinal), Host: c.host, Kind: "cpu", Ordinal: int(k.ordinal)})

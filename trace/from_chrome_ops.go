@@ -22,8 +22,9 @@ func (c *chromeReader) op(ln *lane, ev *chromejson.Event) OpID {
 		}
 		id, ok := ln.names[h]
 		if !ok {
-			id = c.newOp(ev)
-			ln.names[h] = id
+			if id = c.newOp(ev); c.rest == 0 || id != c.rest {
+				ln.names[h] = id
+			}
 		}
 		return id
 	}
@@ -34,6 +35,9 @@ func (c *chromeReader) op(ln *lane, ev *chromejson.Event) OpID {
 		return id
 	}
 	id := c.newOp(ev)
+	if c.rest != 0 && id == c.rest {
+		return id
+	}
 	op := &c.t.Ops[id]
 	if op.Long == "" {
 		op.Long = op.Name
@@ -61,7 +65,11 @@ const maxNames = 1 << 19
 func (c *chromeReader) newOp(ev *chromejson.Event) OpID {
 	if len(c.t.Ops) >= maxNames {
 		c.t.find(Finding{Code: "too-many-ops", Severity: Warning, Message: fmt.Sprintf("more than %d distinct events; the rest share one row", maxNames)})
-		return OpID(len(c.t.Ops) - 1)
+		if c.rest == 0 {
+			c.rest = OpID(len(c.t.Ops))
+			c.t.Ops = append(c.t.Ops, Op{Name: "(events beyond the limit)", Program: -1})
+		}
+		return c.rest
 	}
 	op := Op{
 		Name: c.unquote(ev.Name), Program: -1, Long: c.argText(ev, argLongName), Scope: c.argText(ev, argScope),

@@ -282,6 +282,9 @@ func (x *textReader) event(l *tracetxt.Line) error {
 	if err != nil {
 		return err
 	}
+	if dur < 0 {
+		return l.Errorf("an event lasts %d ps, wanted 0 or more", dur)
+	}
 	id, ok := x.ops[l.Arg(2)]
 	if !ok {
 		return l.Errorf("unknown op %q", l.Arg(2))

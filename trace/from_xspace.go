@@ -122,9 +122,11 @@ func (x *xspaceReader) environment(pl *xspace.Plane) error {
 		}
 	}
 	if start > 0 {
-		x.t.Origin = start
+		if x.base == 0 && len(x.t.Inputs) <= 1 { // else times count from elsewhere
+			x.t.Origin = start
+		}
 		if stop > start && stop-start < 1<<53 {
-			x.t.Wall = Duration(stop-start) * Nanosecond
+			x.t.Wall = max(x.t.Wall, Duration(stop-start)*Nanosecond)
 		}
 	}
 	return nil

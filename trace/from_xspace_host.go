@@ -45,7 +45,7 @@ func (x *xspaceReader) hostPlane(pl *xspace.Plane) error {
 		name, display := pl.EventName(i)
 		return Op{Name: firstOf(display, name), Program: -1}
 	})
-	h := &hostReader{launches: x.devices > 0, x: x, pl: pl, first: first, n: n, ops: map[cpuKey]OpID{}, tracks: map[laneKey]*columns{}, runs: map[runKey]*Execution{}}
+	h := &hostReader{launches: x.devices > 0, x: x, pl: pl, first: first, n: n, ops: map[cpuKey]OpID{}, tracks: map[laneKey]*columns{}, runs: map[runKey]*Execution{}, ordinals: map[int64]bool{}}
 	for _, ln := range pl.Lines {
 		src := xspaceLine{line: ln, first: first, n: n, agg: -1, opts: xspace.ScanOptions{BaseNs: x.base}}
 		x.t.Tracks = append(x.t.Tracks, &Track{Name: ln.Name, Kind: Host, Device: -1, Host: x.host, Bytes: ln.Bytes, source: src})
@@ -73,6 +73,8 @@ type hostReader struct {
 	tracks map[laneKey]*columns
 	order  []laneKey
 	runs   map[runKey]*Execution
+	// ordinals are those that ran ops.
+	ordinals map[int64]bool
 	// launches says that the host's op events start work on a device that the
 	// capture has: they are not the work.
 	launches bool
@@ -80,6 +82,9 @@ type hostReader struct {
 
 	compiles, backends []Compile
 }
+
+// maxOrdinals bounds the devices of one host's CPU backend.
+const maxOrdinals = 1024
 
 type cpuKey struct {
 	meta        uint32
@@ -207,6 +212,13 @@ func (h *hostReader) op(line int, b *xspace.Batch, i int, m uint32) {
 	if b.Values[hostOrdinal].Kind[i] != xspace.NoValue {
 		lane.ordinal = int64(b.Values[hostOrdinal].Bits[i])
 	}
+	if !h.ordinals[lane.ordinal] {
+		if len(h.ordinals) >= maxOrdinals {
+			lane.ordinal = 0
+			h.x.t.find(Finding{Code: "damaged", Severity: Warning, Message: fmt.Sprintf("ops of more than %d device ordinals; the rest count as those of 0", maxOrdinals)})
+		}
+		h.ordinals[lane.ordinal] = true
+	}
 	col := h.tracks[lane]
 	if col == nil {
 		col = &columns{}
@@ -237,14 +249,7 @@ func (h *hostReader) execute(k runKey, start, end Time) {
 // finish makes devices of the ordinals, and gives compilations their modules.
 func (h *hostReader) finish() {
 	devices := make(map[int64]int)
-	var ordinals []int64
-	for lane := range h.tracks {
-		if !slices.Contains(ordinals, lane.ordinal) {
-			ordinals = append(ordinals, lane.ordinal)
-		}
-	}
-	slices.Sort(ordinals)
-	for _, o := range ordinals {
+	for _, o := range slices.Sorted(maps.Keys(h.ordinals)) {
 		devices[o] = len(h.x.t.Devices)
 		h.x.t.Devices = append(h.x.t.Devices, Device{Name: fmt.Sprintf("cpu:%d", o), Host: h.x.host, Kind: "cpu", Ordinal: int(o)})
 	}
@@ -264,11 +269,13 @@ func (h *hostReader) finish() {
 	if len(h.compiles) == 0 {
 		h.compiles, h.backends = h.backends, nil
 	}
+	slices.SortStableFunc(h.backends, func(a, b Compile) int { return cmp.Compare(a.Start, b.Start) })
 	for _, c := range h.compiles {
-		for _, b := range h.backends {
-			if b.Start >= c.Start && b.Start < c.Start.Add(c.Dur) {
-				c.Module = b.Module
-			}
+		// The last pass that began in it says what was compiled.
+		end := c.Start.Add(c.Dur)
+		n, _ := slices.BinarySearchFunc(h.backends, end, func(b Compile, t Time) int { return cmp.Compare(b.Start, t) })
+		if n > 0 && h.backends[n-1].Start >= c.Start {
+			c.Module = h.backends[n-1].Module
 		}
 		h.x.t.Compiles = append(h.x.t.Compiles, c)
 	}

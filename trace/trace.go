@@ -33,6 +33,8 @@ type Trace struct {
 	Lossy    string // why the capture holds less than was measured; "" = it does not
 
 	closers []io.Closer
+	found   map[findingKey]int // index in Findings
+	alike   map[string]int     // findings by code
 }
 
 // A Device is one accelerator core, or one device ordinal of a host's CPU
@@ -157,17 +159,31 @@ type Finding struct {
 	Hint     string
 }
 
+// maxAlike is how many findings of one code are told apart by their message.
+const maxAlike = 64
+
+type findingKey struct{ code, message string }
+
 // find adds a finding, or counts it when the code was found with the same
-// message before.
+// message before. Beyond maxAlike messages of one code, others are counted
+// together.
 func (t *Trace) find(f Finding) {
-	if f.Count == 0 {
-		f.Count = 1
+	f.Count = max(1, f.Count)
+	if t.found == nil {
+		t.found, t.alike = make(map[findingKey]int), make(map[string]int)
 	}
-	for i := range t.Findings {
-		if t.Findings[i].Code == f.Code && t.Findings[i].Message == f.Message {
-			t.Findings[i].Count += f.Count
-			return
-		}
+	key := findingKey{f.Code, f.Message}
+	i, ok := t.found[key]
+	if !ok && t.alike[f.Code] >= maxAlike {
+		f.Message = "others of this kind, with other messages"
+		key = findingKey{f.Code, f.Message}
+		i, ok = t.found[key]
 	}
+	if ok && i < len(t.Findings) && t.Findings[i].Message == f.Message {
+		t.Findings[i].Count += f.Count
+		return
+	}
+	t.alike[f.Code]++
+	t.found[key] = len(t.Findings)
 	t.Findings = append(t.Findings, f)
 }

@@ -106,13 +106,19 @@ var batchPool = sync.Pool{New: func() any { return new(Batch) }}
 func (c *columns) batches(yield func(*Batch, error) bool) {
 	b := batchPool.Get().(*Batch)
 	defer batchPool.Put(b)
-	for i := 0; i < len(c.op); i += batchLen {
-		j := min(i+batchLen, len(c.op))
+	for i, j := 0, 0; i < len(c.op); i = j {
+		j = min(i+batchLen, len(c.op))
+		sums := c.count != nil && c.count[i] > 0
+		for k := i + 1; k < j && c.count != nil; k++ {
+			if (c.count[k] > 0) != sums { // plain events and sums don't share a batch
+				j = k
+			}
+		}
 		*b = Batch{Op: c.op[i:j], Start: c.start[i:j], Dur: c.dur[i:j]}
 		if c.run != nil {
 			b.Run = c.run[i:j]
 		}
-		if c.count != nil {
+		if sums {
 			b.Count, b.Self, b.Min = c.count[i:j], c.self[i:j], c.min[i:j]
 		}
 		if c.flops != nil {

@@ -302,19 +302,3 @@ func TestEnvironmentHoldsNoSecrets(t *testing.T) {
 		}
 	}
 }
-
-func TestChangedEnvironment(t *testing.T) {
-	run := func(kv ...string) finishedRun {
-		r := finishedRun{Environment: map[string]string{"cpus": "2"}}
-		for i := 0; i < len(kv); i += 2 {
-			r.Environment[kv[i]] = kv[i+1]
-		}
-		return r
-	}
-	if got := changedEnvironment([]finishedRun{run(), run("cpus", "4"), run("env.XLA_FLAGS", "")}); fmt.Sprint(got) != "[cpus env.XLA_FLAGS]" {
-		t.Errorf("%v", got)
-	}
-	if got := changedEnvironment([]finishedRun{run("a", "b"), run("a", "b")}); got != nil {
-		t.Errorf("%v of equal ones", got)
-	}
-}
