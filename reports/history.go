@@ -57,7 +57,7 @@ func (v *historyReport) about() string {
 	case "compiles":
 		return "compilations in the capture"
 	}
-	return v.h.Metric + " in the median step"
+	return "time of " + v.h.Metric + " in the median step"
 }
 
 func (v *historyReport) unit() quantity.Unit {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -73,7 +74,23 @@ func TestHistoryGoldens(t *testing.T) {
 				ar.Files = append(ar.Files, txtar.File{Name: out.name, Data: b.Bytes()})
 			}
 			golden(t, filepath.Join("testdata", "golden", name+".txtar"), txtar.Format(&ar))
+			if name == "history" {
+				shown(t, "docs/history.md", ar.Files[0].Data)
+				shown(t, "docs/img/history.svg", ar.Files[4].Data)
+			}
 		})
+	}
+}
+
+// shown checks that a document shows what is written now.
+func shown(t *testing.T, name string, text []byte) {
+	t.Helper()
+	doc, err := os.ReadFile(filepath.Join(tracetest.Root(t), filepath.FromSlash(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(doc, text) {
+		t.Errorf("%s shows something else than:\n%s", name, text)
 	}
 }
 

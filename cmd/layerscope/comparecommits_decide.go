@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -151,23 +152,50 @@ func (d *decider) annotate(c *analyze.Comparison, why string) {
 	if d.s.Sides[0].Commit == d.s.Sides[1].Commit {
 		find("same-commit", "warning", "", "both sides are the same code, %s: what differs is noise", d.s.Sides[0].Commit[:10])
 	}
-	var noises []noise
-	var names []string
-	for side := range sideNames {
-		for k := 1; k <= n; k++ {
-			if run, err := d.s.readRun(side, k); err == nil {
-				noises = append(noises, run.Noise)
-				names = append(names, fmt.Sprintf("%s/%02d", sideNames[side], k))
-			}
-		}
+	runs, names := d.finished(n)
+	if keys := changedEnvironment(runs); len(keys) > 0 {
+		find("environment-changed", "warning", "make all runs on one machine with one set of versions: begin again with --fresh", "not all runs saw the same machine or settings: %s differ", strings.Join(keys, ", "))
+	}
+	noises := make([]noise, len(runs))
+	for i := range runs {
+		noises[i] = runs[i].Noise
 	}
 	if at, worst := noisyRuns(noises); len(at) > 0 {
 		var flagged []string
 		for _, i := range at {
 			flagged = append(flagged, names[i])
 		}
-		find("noisy-machine", "warning", "close what else runs, or take a quieter machine", "a probe of fixed work beside %s was up to %.0f %% slower than usual: %s; they are kept", plural(len(at), "run"), 100*worst, strings.Join(flagged, ", "))
+		find("noisy-machine", "warning", "close what else runs, or take a quieter machine", "a probe of fixed work beside %s was up to %.0f %% slower than usual: %s; kept all the same", plural(len(at), "run"), 100*worst, strings.Join(flagged, ", "))
 	}
+}
+
+// finished reads what the first n runs of each side say of themselves. One that
+// can't be read says nothing; its capture could be.
+func (d *decider) finished(n int) (runs []finishedRun, names []string) {
+	for side := range sideNames {
+		for k := 1; k <= n; k++ {
+			if run, err := d.s.readRun(side, k); err == nil {
+				runs, names = append(runs, run), append(names, fmt.Sprintf("%s/%02d", sideNames[side], k))
+			}
+		}
+	}
+	return runs, names
+}
+
+// changedEnvironment lists what was not the same in all runs, as in a session
+// taken up on another machine.
+func changedEnvironment(runs []finishedRun) []string {
+	changed := make(map[string]bool)
+	for i := range runs {
+		for _, pair := range [][2]map[string]string{{runs[0].Environment, runs[i].Environment}, {runs[i].Environment, runs[0].Environment}} {
+			for k, v := range pair[0] {
+				if other, there := pair[1][k]; !there || other != v {
+					changed[k] = true
+				}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(changed))
 }
 
 func words(n []int) string {
