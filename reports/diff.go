@@ -32,6 +32,7 @@ func Diff(opts Options, cs ...*analyze.Comparison) *Report {
 	}
 	r.document = func() any { return d.json() }
 	r.records = d.csv
+	r.page = func(*Report) page { return d.page(opts.Title) }
 	return r
 }
 

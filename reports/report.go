@@ -66,7 +66,8 @@ type Report struct {
 	blocks   func(*Report) []block // text and Markdown
 	document func() any            // JSON
 	records  func(*csvWriter)
-	chart    func() string // SVG; nil = none
+	chart    func() string      // SVG; nil = none
+	page     func(*Report) page // HTML; nil = the blocks
 }
 
 // New returns the report of an analysis.
@@ -78,6 +79,7 @@ func New(a *analyze.Analysis, opts Options) *Report {
 	r.blocks = (*Report).reportBlocks
 	r.document = func() any { return r.jsonReport() }
 	r.records = r.csvRows
+	r.page = (*Report).reportPage
 	return r
 }
 

@@ -89,7 +89,7 @@ statistics and what they can find.
 		},
 	}
 	in.register(cmd)
-	out.register(cmd, "text", "md", "json", "csv")
+	out.register(cmd, "text", "md", "html", "json", "csv")
 	f.register(cmd)
 	return cmd
 }
@@ -198,7 +198,7 @@ func (a *app) compare(ctx context.Context, args []string, in *inputFlags, f *dif
 // diffReports are the reports to write: one of all sides for people, one a
 // comparison for programs.
 func diffReports(out *outputFlags, ro reports.Options, cs []*analyze.Comparison) []*reports.Report {
-	if out.format == "text" || out.format == "md" {
+	if out.format == "text" || out.format == "md" || out.format == "html" {
 		return []*reports.Report{reports.Diff(ro, cs...)}
 	}
 	var rs []*reports.Report

@@ -57,7 +57,7 @@ func (f *outputFlags) resolve() error {
 	case slices.Contains(f.known, f.format):
 		return nil
 	case f.format == "html":
-		return usagef("--format md is for pages, --format json for programs", "html is not written by this version")
+		return usagef("--format md is for pages, --format json for programs", "html is not written by this verb")
 	}
 	hint := ""
 	if near := nearest(f.format, f.known); near != "" {
@@ -90,8 +90,11 @@ func (a *app) emit(f *outputFlags, rs []*reports.Report) error {
 }
 
 func (a *app) render(f *outputFlags, w io.Writer, rs []*reports.Report) error {
-	if f.format == "csv" {
+	switch {
+	case f.format == "csv":
 		return reports.CSV(w, rs...)
+	case f.format == "html" && len(rs) > 1:
+		return usagef("name one input at a time", "a page holds one report: found %d", len(rs))
 	}
 	for i, r := range rs {
 		if i > 0 && f.format != "json" {
@@ -105,6 +108,8 @@ func (a *app) render(f *outputFlags, w io.Writer, rs []*reports.Report) error {
 			err = r.Markdown(w)
 		case "svg":
 			err = r.SVG(w)
+		case "html":
+			err = r.HTML(w)
 		default:
 			err = r.Text(w, a.style(f))
 		}

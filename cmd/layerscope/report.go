@@ -64,7 +64,7 @@ report each.`,
 		},
 	}
 	in.register(cmd)
-	out.register(cmd, "text", "md", "json", "csv")
+	out.register(cmd, "text", "md", "html", "json", "csv")
 	f.register(cmd)
 	return cmd
 }
