@@ -248,8 +248,8 @@ func (h *htmlWriter) code(lines []string) {
 
 func esc(s string) string { return texttab.EscapeHTML(s) }
 
-// shown is a name from the capture as a page shows it.
-func shown(s string) string { return termtext.Safe(homeless(s)) }
+// displayed is a name from the capture as a page shows it.
+func displayed(s string) string { return termtext.Safe(homeless(s)) }
 
 // figure wraps a chart and says what it shows.
 func figure(id, chart, caption string) string {

@@ -105,7 +105,7 @@ func (n *interned) id(s string) int {
 	if !ok {
 		id = len(n.list)
 		n.at[s] = id
-		n.list = append(n.list, shown(s))
+		n.list = append(n.list, displayed(s))
 	}
 	return id
 }
@@ -118,14 +118,14 @@ func (r *Report) pageData() *pageData {
 		Comps: []string{}, Layers: []pageLayer{}, Rest: int64(r.a.Layers.Unattributed), Steps: []pageStep{}, Scopes: []pageNode{},
 	}
 	for _, c := range comps {
-		d.Comps = append(d.Comps, shown(or(c, "(unnamed)")))
+		d.Comps = append(d.Comps, displayed(or(c, "(unnamed)")))
 	}
 	for i := range r.a.Layers.Rows {
 		d.Layers = append(d.Layers, r.pageLayer(&r.a.Layers.Rows[i], comps))
 	}
 	d.More = max(0, len(r.a.Steps)-pageSteps)
 	for _, s := range firstN(r.a.Steps, pageSteps) {
-		d.Steps = append(d.Steps, pageStep{s.Index, int64(s.Dur), int64(s.Busy), int64(s.OpTime), s.Excluded, shown(s.Reason)})
+		d.Steps = append(d.Steps, pageStep{s.Index, int64(s.Dur), int64(s.Busy), int64(s.OpTime), s.Excluded, displayed(s.Reason)})
 	}
 	scopes := slices.Clone(r.a.Scopes)
 	slices.SortStableFunc(scopes, func(a, b analyze.Scope) int { return cmp.Compare(b.Total, a.Total) })
@@ -143,8 +143,8 @@ func (r *Report) pageData() *pageData {
 
 func (r *Report) pageLayer(l *analyze.Layer, comps []string) pageLayer {
 	out := pageLayer{
-		Key: shown(l.Key), Index: l.Index, Program: shown(l.Program), Self: int64(l.Self), Wall: int64(l.WallShare), FLOPs: l.FLOPs, Bytes: l.Bytes,
-		Parts: [][2]int64{}, Median: int64(l.Samples.Median), N: l.Samples.N, Note: shown(l.Note), Steps: []int64{},
+		Key: displayed(l.Key), Index: l.Index, Program: displayed(l.Program), Self: int64(l.Self), Wall: int64(l.WallShare), FLOPs: l.FLOPs, Bytes: l.Bytes,
+		Parts: [][2]int64{}, Median: int64(l.Samples.Median), N: l.Samples.N, Note: displayed(l.Note), Steps: []int64{},
 	}
 	if hasInterval(&l.Samples) {
 		out.Lo, out.Hi = int64(l.Samples.Lo), int64(l.Samples.Hi)
@@ -220,7 +220,7 @@ func (d *pageData) ops(ops []analyze.Op, names *interned, groups *pageGroups) {
 	for i := range firstN(ops, pageOps) {
 		o := &ops[i]
 		d.Listed += int64(o.Self)
-		c.Name = append(c.Name, shown(o.Name))
+		c.Name = append(c.Name, displayed(o.Name))
 		c.Group = append(c.Group, groups.of(o, i))
 		c.Category = append(c.Category, names.id(o.Category))
 		c.Scope = append(c.Scope, names.id(shownScope(o.Scope)))

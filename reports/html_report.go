@@ -199,7 +199,7 @@ func (r *Report) scopeChart() string {
 }
 
 func child(n *svg.Node, name string) *svg.Node {
-	name = shown(name)
+	name = displayed(name)
 	for i := range n.Children {
 		if n.Children[i].Name == name {
 			return &n.Children[i]
