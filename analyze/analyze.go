@@ -27,6 +27,7 @@ type study struct {
 	mainName string // base name of the program with most op time
 	steps    []step // by start
 	finders  map[int]*stepFinder
+	windows  []window // of the programs, from −1; nil = not looked at yet
 	rows     []row
 	rules    []Rule
 	folds    map[string]folded // scope path → folded
@@ -219,7 +220,8 @@ type programFacts struct {
 	seen   map[trace.OpID]bool
 	ops    []trace.OpID // that ran, by id
 	opTime Duration
-	runs   int // executions over all analysed devices
+	runs   int  // executions over all analysed devices
+	heavy  bool // worth all methods
 	placed placement
 	// loopRows are the rows of a scanned program, by layer.
 	loopRows []int32

@@ -127,3 +127,56 @@ func TestManyRowsAndSteps(t *testing.T) {
 		t.Errorf("findings %+v, want too-many-steps first", a.Findings)
 	}
 }
+
+// A device that the capture lacks is not a capture without devices; devices of one
+// name are told apart by their hosts.
+func TestChosenDevices(t *testing.T) {
+	const text = `host a
+host b
+device /device:TPU:0 tpu host=a
+device /device:TPU:0 tpu host=b
+op x
+track ops device=0
+  0 5 x
+track ops device=1
+  0 7 x
+`
+	a := analysed(t, text, analyze.Options{Devices: []string{"3"}})
+	if len(a.Findings) != 1 || a.Findings[0].Code != "no-device-events" || !strings.Contains(a.Findings[0].Message, "no device 3 with ops in the capture: it has /device:TPU:0") {
+		t.Errorf("findings %+v", a.Findings)
+	}
+	for name, want := range map[string]analyze.Duration{"0": 12, "/device:TPU:0": 12, "b/0": 7, "a/device:TPU:0": 5} {
+		if a := analysed(t, text, analyze.Options{Devices: []string{name}}); a.Layers.OpTime != want {
+			t.Errorf("%s: op time %d, want %d", name, a.Layers.OpTime, want)
+		}
+	}
+}
+
+// A scope of a hundred thousand levels is cut: each level is a row of the scope table.
+func TestDeepScope(t *testing.T) {
+	a := analysed(t, "device d tpu\nop x scope=\"jit(f)/"+strings.Repeat("a/", 100_000)+"dot\"\ntrack ops device=0\n  0 5 x\n", analyze.Options{})
+	if n := len(a.Scopes); n != 64 {
+		t.Errorf("%d scopes, want 64", n)
+	}
+}
+
+// Many executions of many programs are counted in one pass.
+func TestManyPrograms(t *testing.T) {
+	const programs, runs = 3000, 100_000
+	var b strings.Builder
+	b.WriteString("device d tpu\n")
+	for p := range programs {
+		fmt.Fprintf(&b, "program jit_f %d\nop %d program=%d\n", p, p, p)
+	}
+	for r := range runs {
+		fmt.Fprintf(&b, "exec %d 0 %d %d 8\n", r%programs, r, r*10)
+	}
+	b.WriteString("track ops device=0\n")
+	for r := range runs {
+		fmt.Fprintf(&b, "  %d 7 %d\n", r*10, r%programs)
+	}
+	a := analysed(t, b.String(), analyze.Options{})
+	if len(a.Programs) != programs || a.Programs[0].Total != 8*analyze.Duration(a.Programs[0].Executions) {
+		t.Errorf("%d programs, the first %+v", len(a.Programs), a.Programs[0])
+	}
+}

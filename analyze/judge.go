@@ -28,7 +28,10 @@ func (s *study) find(code string, sev trace.Severity, count int64, hint, format 
 // judge adds what the analysis says about the capture's quality, and sorts all
 // findings, worst first.
 func (s *study) judge() {
-	if len(s.out.Ops) == 0 && len(s.tracks) == 0 {
+	if all := s.deviceNames(); len(s.tracks) == 0 && len(all) > 0 {
+		s.find("no-device-events", trace.Error, 1, "ask for one of those, by name or ordinal",
+			"no device %s with ops in the capture: it has %s", strings.Join(s.opts.Devices, ", "), strings.Join(all[:min(8, len(all))], ", "))
+	} else if len(s.out.Ops) == 0 && len(s.tracks) == 0 {
 		s.find("no-device-events", trace.Error, 1, "capture again with the device tracer on (device_tracer_level ≥ 1), and make sure that a request runs inside the window",
 			"no device plane and no op events in the capture: nothing ran on a device, or it was not recorded")
 	} else {
@@ -41,6 +44,20 @@ func (s *study) judge() {
 	}
 	rank := map[trace.Severity]int{trace.Error: 0, trace.Warning: 1, trace.Info: 2}
 	slices.SortStableFunc(s.out.Findings, func(a, b Finding) int { return cmp.Compare(rank[a.Severity], rank[b.Severity]) })
+}
+
+// deviceNames returns the devices that ran ops, whatever the options ask for.
+func (s *study) deviceNames() []string {
+	var out []string
+	for _, tr := range s.t.Tracks {
+		if tr.Device < 0 || tr.Kind != trace.Ops && tr.Kind != trace.Stream {
+			continue
+		}
+		if name := s.t.Devices[tr.Device].Name; !slices.Contains(out, name) && len(out) < 64 {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 func (s *study) judgeSteps() {
@@ -78,9 +95,11 @@ func (s *study) judgeSteps() {
 		s.find("disturbed-steps", trace.Info, int64(outliers), "they are kept in the samples: compare medians, not means",
 			"%d of %d steps took much longer or shorter than the median step", outliers, used)
 	}
-	if cv, ok := s.layerCV(); ok && (cv > disturbedCV || float64(outliers) > disturbedSteps*float64(used)) {
-		s.find("disturbed-capture", trace.Warning, 1, "something else used the machine: capture again before comparing it with another",
-			"the typical layer varies by %.0f %% between steps", 100*cv)
+	const again = "something else used the machine: capture again before comparing it with another"
+	if cv, ok := s.layerCV(); ok && cv > disturbedCV {
+		s.find("disturbed-capture", trace.Warning, 1, again, "the typical layer varies by %.0f %% between steps", 100*cv)
+	} else if float64(outliers) > disturbedSteps*float64(used) {
+		s.find("disturbed-capture", trace.Warning, 1, again, "%d of %d steps took much longer or shorter than the median step", outliers, used)
 	}
 }
 
@@ -211,7 +230,7 @@ func (s *study) judgeOps() {
 
 // judgeHLO reports programs whose scopes cannot be known for want of HLO.
 func (s *study) judgeHLO() {
-	missing, example, lost := 0, "", Duration(0)
+	missing, example, lost, most := 0, "", Duration(0), Duration(0)
 	for i := range s.programs {
 		p := &s.programs[i]
 		if p.opTime == 0 || p.Module != nil {
@@ -223,13 +242,13 @@ func (s *study) judgeHLO() {
 		}
 		if bare {
 			missing++
-			if p.opTime > lost {
-				example = p.Name
+			if p.opTime > most {
+				example, most = p.Name, p.opTime
 			}
 			lost += p.opTime
 		}
 	}
-	if lost*100 > s.out.Layers.OpTime && s.t.Lossy == "" {
+	if lost > s.out.Layers.OpTime/100 && s.t.Lossy == "" {
 		s.find("missing-hlo", trace.Warning, int64(missing), "pass the module with --hlo FILE (an .hlo_proto.pb beside the capture, or an XLA dump), or read the .xplane.pb instead of the JSON",
 			"%d programs with %.1f %% of op time have neither scope paths nor HLO in the capture%s", missing, percent(lost, s.out.Layers.OpTime), exampleOf(example))
 	}

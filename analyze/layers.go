@@ -4,6 +4,7 @@ package analyze
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,6 +20,7 @@ type placement struct {
 	loops      map[trace.OpID]int32 // executions of a scanned op in one layer
 	outside    map[trace.OpID]bool  // known not to be in a layer
 	n          int                  // layers
+	index      []int32              // their numbers, where the iterations of loops have others than 0, 1, …
 	placed     Duration             // op time of all three
 	layered    Duration             // op time in layers
 }
@@ -63,12 +65,13 @@ func (s *study) findLayers() error {
 	explicit := s.explicitLayers()
 	for i := range s.programs {
 		p := &s.programs[i]
-		if p.opTime == 0 || explicit[p.Name] {
-			continue
-		}
-		heavy := main >= 0 && p.index >= 0 && p.Name == s.programs[main].Name || p.opTime*20 >= total
-		if err := s.placeProgram(p, heavy); err != nil {
-			return err
+		p.heavy = p.opTime != 0 && !explicit[p.Name] && (main >= 0 && p.index >= 0 && p.Name == s.programs[main].Name || p.opTime >= total/20)
+	}
+	for i := range s.programs {
+		if p := &s.programs[i]; p.heavy {
+			if err := s.placeProgram(p); err != nil {
+				return err
+			}
 		}
 	}
 	s.makeRows()
@@ -105,11 +108,8 @@ func (s *study) explicitLayers() map[string]bool {
 	return works
 }
 
-// placeProgram tries the other methods on one program, if it is worth it.
-func (s *study) placeProgram(p *programFacts, heavy bool) error {
-	if !heavy {
-		return nil
-	}
+// placeProgram tries the other methods on one program.
+func (s *study) placeProgram(p *programFacts) error {
 	methods := []func(*programFacts) (placement, error){s.byParam, s.byAnchor, s.byScan}
 	candidates := []placement{p.placed}
 	for _, method := range methods {
@@ -119,6 +119,7 @@ func (s *study) placeProgram(p *programFacts, heavy bool) error {
 		}
 		if c.works(p.opTime) {
 			c.why += s.fell(candidates, p)
+			c.renumber(&p.placed)
 			p.placed = c
 			return nil
 		}
@@ -131,7 +132,7 @@ func (s *study) placeProgram(p *programFacts, heavy bool) error {
 // works says whether a placement is believed: it names layers, they hold at
 // least half of the op time, and 90 % of it is placed somewhere.
 func (p *placement) works(opTime Duration) bool {
-	return p.n >= 2 && p.layered*2 >= opTime && float64(p.placed) >= worksShare*float64(opTime)
+	return p.n >= 2 && p.layered >= opTime-p.layered && float64(p.placed) >= worksShare*float64(opTime)
 }
 
 // fell says why earlier methods were not taken.
@@ -154,7 +155,7 @@ func (s *study) fell(candidates []placement, p *programFacts) string {
 func (s *study) combine(candidates []placement, p *programFacts) placement {
 	slices.SortStableFunc(candidates, func(a, b placement) int { return int(sign(b.layered - a.layered)) })
 	best := candidates[0]
-	if best.layered*2 < p.opTime || best.n < 2 {
+	if best.layered < p.opTime-best.layered || best.n < 2 {
 		return newPlacement("none") // layers on a minor part of the time mislead
 	}
 	for _, c := range candidates[1:] {
@@ -162,9 +163,10 @@ func (s *study) combine(candidates []placement, p *programFacts) placement {
 			continue
 		}
 		added := false
+		from, to := c.numbers(), best.numbers()
 		for id, l := range c.layers {
-			if !best.knows(id) {
-				best.layers[id], added = l, true
+			if k, ok := slices.BinarySearch(from, l); ok && k < len(to) && !best.knows(id) {
+				best.layers[id], added = to[k], true
 			}
 		}
 		for id, m := range c.loops {
@@ -175,10 +177,38 @@ func (s *study) combine(candidates []placement, p *programFacts) placement {
 		if added {
 			best.method += "+" + c.method
 		}
+		best.index = to
 	}
 	best.measure(s)
 	best.confidence = min(best.confidence, float64(best.placed)/float64(p.opTime))
 	return best
+}
+
+// renumber gives the layers the numbers that scopes state, where these name as many.
+func (p *placement) renumber(scope *placement) {
+	from, to := p.numbers(), scope.numbers()
+	if len(from) != len(to) || slices.Equal(from, to) {
+		return
+	}
+	for id, l := range p.layers {
+		if k, ok := slices.BinarySearch(from, l); ok {
+			p.layers[id] = to[k]
+		}
+	}
+	p.index = to
+}
+
+// numbers returns the layers by number, in order: not all count from 0 and without
+// gaps.
+func (p *placement) numbers() []int32 {
+	if len(p.loops) > 0 && len(p.layers) == 0 {
+		out := make([]int32, p.n)
+		for i := range out {
+			out[i] = int32(i)
+		}
+		return out
+	}
+	return slices.Compact(slices.Sorted(maps.Values(p.layers)))
 }
 
 func (p *placement) knows(id trace.OpID) bool {

@@ -106,11 +106,15 @@ func (s *study) spread(p *programFacts, pl *placement) {
 		comp    string
 	}
 	names := make(map[string]known)
-	for id := range pl.outside {
-		names[s.t.Ops[id].Name] = known{comp: s.ops[id].component}
+	for _, id := range p.ops {
+		if pl.outside[id] {
+			names[s.t.Ops[id].Name] = known{comp: s.ops[id].component}
+		}
 	}
-	for id, l := range pl.layers {
-		names[s.t.Ops[id].Name] = known{l, true, s.ops[id].component}
+	for _, id := range p.ops {
+		if l, ok := pl.layers[id]; ok {
+			names[s.t.Ops[id].Name] = known{l, true, s.ops[id].component}
+		}
 	}
 	for _, id := range p.ops {
 		k, ok := names[s.t.Ops[id].Name]

@@ -58,7 +58,12 @@ type flow struct {
 func newFlow(s *study, m *hlo.Module) *flow {
 	f := &flow{s: s, entry: m.Entry, weight: map[*hlo.Instruction]int{}, lay: map[*hlo.Instruction]int{}, shared: map[*hlo.Instruction]bool{}}
 	params := slices.DeleteFunc(m.Entry.Parameters(), func(in *hlo.Instruction) bool { return in == nil })
-	if f.n, f.how = namedLayers(params, f.weight); f.n < 2 {
+	stacks := 0
+	if f.n, f.how, stacks = namedLayers(params, f.weight); stacks > 1 {
+		f.n = 0 // an encoder's layer 3 and a decoder's are not one
+		return f
+	}
+	if f.n < 2 {
 		clear(f.weight)
 		f.n, f.how = repeatedLayers(params, f.weight)
 	}
@@ -70,19 +75,22 @@ func newFlow(s *study, m *hlo.Module) *flow {
 	return f
 }
 
-// namedLayers takes layer indices from parameter names.
-func namedLayers(params []*hlo.Instruction, weight map[*hlo.Instruction]int) (int, string) {
-	n := 0
+// namedLayers takes layer indices from parameter names, which may be those of several
+// stacks.
+func namedLayers(params []*hlo.Instruction, weight map[*hlo.Instruction]int) (n int, how string, stacks int) {
 	example := ""
+	seen := make(map[string]bool)
 	for _, in := range params {
 		if m := layerPattern().FindStringSubmatch(strings.ToLower(in.OpName)); m != nil {
 			weight[in] = int(atoi32(m[3]))
+			before, _, _ := strings.Cut(strings.ToLower(in.OpName), m[0])
+			seen[stackName([]string{before}, m[2])] = true
 			if weight[in] >= n {
 				n, example = weight[in]+1, in.OpName
 			}
 		}
 	}
-	return n, fmt.Sprintf("by name, such as %q", example)
+	return n, fmt.Sprintf("by name, such as %q", example), len(seen)
 }
 
 // repeatedLayers finds runs of parameter shapes that repeat with one period:

@@ -36,6 +36,9 @@ func (s *study) makeRows() {
 			at[key] = i
 			s.rows = append(s.rows, row{key, index, program, len(s.rows)})
 		}
+		if s.rows[i].program != program {
+			s.rows[i].program = "" // of several
+		}
 		return i
 	}
 	for i := range s.programs {
@@ -63,7 +66,11 @@ func (s *study) makeRows() {
 		if len(p.placed.loops) > 0 {
 			p.loopRows = make([]int32, p.placed.n)
 			for l := range p.loopRows {
-				p.loopRows[l] = add(fmt.Sprintf("%slayer_%d", prefix, l), l, p.Name)
+				number := l
+				if l < len(p.placed.index) {
+					number = int(p.placed.index[l])
+				}
+				p.loopRows[l] = add(fmt.Sprintf("%slayer_%d", prefix, number), number, p.Name)
 			}
 		}
 	}
@@ -172,7 +179,15 @@ func (s *study) describeMethod(main int) {
 			}
 		}
 	}
-	if best.placed.n > 0 {
-		l.Method, l.Why, l.Confidence = best.placed.method, best.placed.why, best.placed.confidence
+	if best.placed.n == 0 {
+		return
+	}
+	l.Method, l.Why, l.Confidence = best.placed.method, best.placed.why, best.placed.confidence
+	named := map[string]bool{best.Name: true}
+	for i := range s.programs {
+		if p := &s.programs[i]; p.placed.n > 0 && p.placed.layered > 0 && !named[p.Name] {
+			named[p.Name] = true
+			l.Why += fmt.Sprintf("; %s: %d layers by %s", p.Name, p.placed.n, p.placed.method)
+		}
 	}
 }

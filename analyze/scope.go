@@ -4,6 +4,7 @@ package analyze
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +27,10 @@ type folded struct {
 // path joins the folded parts.
 func (f *folded) path() string { return strings.Join(f.parts, "/") }
 
+// maxDepth is how deep scopes are told apart; real ones nest a dozen deep. Each level
+// is a row, and sums of an op go to all of its levels.
+const maxDepth = 64
+
 // foldScope folds a scope path once; cache holds what was folded before.
 func foldScope(cache map[string]folded, raw string) folded {
 	if f, ok := cache[raw]; ok {
@@ -34,7 +39,7 @@ func foldScope(cache map[string]folded, raw string) folded {
 	f := folded{raw: raw, layer: -1}
 	if raw != "" {
 		s := hlo.FoldScope(raw)
-		f.parts, f.prim, f.dir = s.Path, s.Op, s.Direction
+		f.parts, f.prim, f.dir = s.Path[:min(len(s.Path), maxDepth)], s.Op, s.Direction
 		f.findLayer()
 		if f.layer < 0 && strings.ContainsAny(f.prim, ".[") {
 			// An op that still has a parameter's name: its layer is in the name.
@@ -73,24 +78,28 @@ func (f *folded) findLayer() {
 	}
 }
 
-// stackName tells stacks of layers apart: the word itself and, for encoders
-// and decoders, whose words are often the same, the part that says which.
+// stackNames are words that tell the stacks of one model apart.
+var stackNames = []string{"encoder", "decoder", "draft", "vision", "audio"}
+
+// stackName tells stacks of layers apart: for encoders and decoders, whose layers
+// are often called the same, by the part that says which; for models of which some
+// layers are dense and others have experts, each counted from 0, by the word itself.
 func stackName(before []string, word string) string {
-	for _, p := range before {
-		l := strings.ToLower(p)
-		for _, name := range []string{"encoder", "decoder", "draft", "vision", "audio"} {
-			if strings.Contains(l, name) {
-				return name
-			}
-		}
-	}
 	word = strings.ToLower(word)
-	for _, name := range []string{"encoder", "decoder"} {
-		if strings.HasPrefix(word, name) {
-			return name
+	stack := ""
+	for _, p := range append(slices.Clone(before), word) {
+		p = strings.ToLower(p)
+		i := slices.IndexFunc(stackNames, func(name string) bool { return strings.Contains(p, name) })
+		if i >= 0 {
+			stack = stackNames[i]
+			break
 		}
 	}
-	return ""
+	switch word {
+	case "dense_layers", "moe_layers":
+		return strings.TrimPrefix(stack+"/"+strings.TrimSuffix(word, "_layers"), "/")
+	}
+	return stack
 }
 
 func layerWord(p string) bool {

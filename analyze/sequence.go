@@ -4,6 +4,7 @@ package analyze
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 
@@ -17,51 +18,98 @@ type seqOp struct {
 	dur   Duration
 }
 
+// maxSequence bounds the events of one execution, and of a capture without any that
+// is taken for one.
+const maxSequence = 1 << 20
+
+// A window is the execution whose order of ops is looked at.
+type window struct {
+	device int // −1 = not known
+	span
+	out []seqOp
+}
+
 // sequence returns the events of one execution of the program on one device, by
-// start. It takes the second execution where there is one, since the first may
-// have begun before the capture. Without executions it is the whole capture.
+// start; none if there are more than can be one execution. It takes the second
+// execution where there is one, since the first may have begun before the capture.
+// Without executions it is the whole capture.
+//
+// All programs' are read in one pass: a service has hundreds, one for each shape.
 func (s *study) sequence(p *programFacts) ([]seqOp, error) {
-	device, lo, hi := -1, Time(-1<<63), Time(1<<63-1)
-	for _, d := range s.devices {
-		var runs []trace.Execution
-		for _, e := range s.execs[d] {
-			if e.Program == p.index {
-				runs = append(runs, e)
-			}
-		}
-		if len(runs) > 0 {
-			e := runs[min(1, len(runs)-1)]
-			device, lo, hi = d, e.Start, e.Start.Add(e.Dur)
-			break
+	if s.windows == nil {
+		s.openWindows()
+		if err := s.fillWindows(); err != nil {
+			return nil, err
 		}
 	}
-	var out []seqOp
-	for _, tr := range s.tracks {
-		if device < 0 {
-			device = tr.Device
+	return s.windows[p.index+1].out, nil
+}
+
+// openWindows chooses the execution of each program that may need one.
+func (s *study) openWindows() {
+	s.windows = make([]window, len(s.programs)) // by program index, shifted by one
+	chosen := make([]int, len(s.windows))       // executions looked at
+	for i := range s.windows {
+		s.windows[i] = window{-1, span{math.MinInt64, math.MaxInt64}, nil}
+	}
+	for _, d := range s.devices {
+		for _, e := range s.execs[d] {
+			w := &s.windows[e.Program+1]
+			if e.Program < 0 || chosen[e.Program+1] >= 2 || w.device >= 0 && w.device != d {
+				continue
+			}
+			chosen[e.Program+1]++
+			w.device, w.span = d, span{e.Start, e.Start.Add(e.Dur)}
 		}
-		if tr.Device != device {
+	}
+	for i := range s.programs {
+		p := &s.programs[i]
+		w := &s.windows[p.index+1]
+		if w.device >= 0 || len(p.ops) == 0 {
 			continue
 		}
+		if w.device = int(s.ops[p.ops[0]].device); w.device < 0 { // several
+			w.device = s.devices[0]
+		}
+	}
+}
+
+// fillWindows collects the events of all windows.
+func (s *study) fillWindows() error {
+	index := make([]int32, len(s.ops)) // of the op's window; −1 = none
+	for id := range index {
+		index[id] = -1
+		if p := s.program(trace.OpID(id)); s.ops[id].count > 0 && p.heavy {
+			index[id] = int32(p.index + 1)
+		}
+	}
+	for _, tr := range s.tracks {
 		for b, err := range tr.Batches() {
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if b.Self != nil {
 				continue
 			}
 			for i, op := range b.Op {
-				if t := b.Start[i]; t >= lo && t < hi && p.seen[op] {
-					out = append(out, seqOp{op, t, b.Dur[i]})
+				if index[op] < 0 {
+					continue
 				}
-			}
-			if n := b.Len(); n > 0 && b.Start[0] > hi {
-				break
+				w := &s.windows[index[op]]
+				if t := b.Start[i]; tr.Device == w.device && t >= w.start && t < w.end && len(w.out) <= maxSequence {
+					w.out = append(w.out, seqOp{op, t, b.Dur[i]})
+				}
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b seqOp) int { return cmp.Compare(a.start, b.start) })
-	return out, nil
+	for i := range s.windows {
+		w := &s.windows[i]
+		if len(w.out) > maxSequence {
+			w.out = nil
+		}
+		slices.SortStableFunc(w.out, func(a, b seqOp) int { return cmp.Compare(a.start, b.start) })
+	}
+	return nil
 }
 
 // signature names what an op does rather than which one it is: category and

@@ -153,16 +153,17 @@ func (s *study) tableCategories() {
 }
 
 func (s *study) tablePrograms() {
-	for i := range s.t.Programs {
-		p, f := &s.t.Programs[i], &s.programs[i]
-		out := Program{Name: p.Name, ID: p.ID, Host: p.Host, Executions: f.runs, OpTime: f.opTime, HasHLO: p.Module != nil}
-		for _, list := range s.execs {
-			for _, e := range list {
-				if e.Program == i {
-					out.Total += e.Dur
-				}
+	total := make([]Duration, len(s.t.Programs))
+	for _, list := range s.execs {
+		for _, e := range list {
+			if e.Program >= 0 {
+				total[e.Program] += e.Dur
 			}
 		}
+	}
+	for i := range s.t.Programs {
+		p, f := &s.t.Programs[i], &s.programs[i]
+		out := Program{Name: p.Name, ID: p.ID, Host: p.Host, Executions: f.runs, OpTime: f.opTime, HasHLO: p.Module != nil, Total: total[i]}
 		if out.Executions > 0 || out.OpTime > 0 || out.HasHLO {
 			s.out.Programs = append(s.out.Programs, out)
 		}
