@@ -40,7 +40,8 @@ type edge struct {
 type clockDomain struct {
 	clockKey
 	edges []edge
-	ticks *tickClock // of an incremental clock, and of a sequence's not seen in a snapshot yet
+	at    map[ClockID]int // index of an edge, once there are many
+	ticks *tickClock      // of an incremental clock, and of a sequence's not seen in a snapshot yet
 
 	// The last conversion of one hop: valid for [lo, hi) while gen is current.
 	lo, hi, off int64
@@ -115,20 +116,42 @@ func (c *clocks) add(machine uint32, readings []clockReading) bool {
 	return true
 }
 
+// edge returns the readings of d together with another clock.
 func (d *clockDomain) edge(to ClockID) *edge {
-	for i := range d.edges {
-		if d.edges[i].to == to {
+	const few = 8
+	if d.at != nil {
+		if i, ok := d.at[to]; ok {
 			return &d.edges[i]
+		}
+		d.at[to] = len(d.edges)
+	} else {
+		for i := range d.edges {
+			if d.edges[i].to == to {
+				return &d.edges[i]
+			}
+		}
+		if len(d.edges) == few {
+			d.at = map[ClockID]int{to: few}
+			for i := range d.edges {
+				d.at[d.edges[i].to] = i
+			}
 		}
 	}
 	d.edges = append(d.edges, edge{to: to})
 	return &d.edges[len(d.edges)-1]
 }
 
+// maxBack is by how many readings one may come late. One that comes later is of a
+// clock that was set back, and left out.
+const maxBack = 64
+
 func (e *edge) add(p pair) {
-	i := len(e.pairs)
+	n := len(e.pairs)
+	i := n
 	for i > 0 && e.pairs[i-1].ns > p.ns {
-		i--
+		if i--; n-i > maxBack {
+			return
+		}
 	}
 	e.pairs = append(e.pairs, p)
 	copy(e.pairs[i+1:], e.pairs[i:])
@@ -200,16 +223,24 @@ func (e *edge) at(ns int64) (off, lo, hi int64) {
 	return e.pairs[0].off, lo, hi
 }
 
+// maxVisited bounds the search for a path.
+const maxVisited = 1024
+
 // path returns the clocks to go through from one to another, fewest first.
 func (c *clocks) path(from, to ClockID) []ClockID {
 	prev := map[ClockID]ClockID{from: from}
 	queue := []ClockID{from}
-	for len(queue) > 0 && prev[to] == 0 {
+	for len(queue) > 0 && len(prev) < maxVisited {
 		at := queue[0]
 		queue = queue[1:]
 		for i := range c.domains[at].edges {
 			next := c.domains[at].edges[i].to
-			if _, ok := prev[next]; !ok {
+			if next == to {
+				prev[to] = at
+				queue = nil
+				break
+			}
+			if _, ok := prev[next]; !ok && len(prev) < maxVisited {
 				prev[next] = at
 				queue = append(queue, next)
 			}

@@ -50,7 +50,7 @@ func (rd *Reader) describe(sq *sequence) Kind {
 	tr := &rd.Track
 	*tr = Track{Ns: int64(pk.time)}
 	hasUUID := false
-	var thread span
+	var thread, counter span
 	s := pk.payload
 	for f := (field{}); s.next(b, &f, &bad); {
 		switch {
@@ -70,8 +70,7 @@ func (rd *Reader) describe(sq *sequence) Kind {
 			tr.HasThread, thread = true, f.span
 			rd.trackThread(f.span, &bad)
 		case f.num == trackCounter:
-			tr.HasCounter = true
-			rd.trackCounter(f.span, &bad)
+			tr.HasCounter, counter = true, f.span
 		case f.num == trackState:
 			tr.State = true
 		}
@@ -79,6 +78,9 @@ func (rd *Reader) describe(sq *sequence) Kind {
 	if bad || !hasUUID {
 		rd.complain(DamagedPacket, "a track descriptor that cannot be decoded, or without a uuid")
 		return None
+	}
+	if tr.HasCounter {
+		rd.trackCounter(counter)
 	}
 	if tr.HasThread && sq.valid && sq != &rd.nobody {
 		rd.threadDescriptor(sq, thread)
@@ -122,11 +124,11 @@ var counterUnits = [...]string{"", "ns", "count", "bytes"}
 
 // trackCounter reads a CounterDescriptor. Values before it have no meaning, so
 // the first one counts.
-func (rd *Reader) trackCounter(s span, bad *bool) {
-	b, tr := rd.win.b, &rd.Track
+func (rd *Reader) trackCounter(s span) {
+	b, tr, bad := rd.win.b, &rd.Track, false
 	ct := counterTrack{unit: 1}
 	builtin := uint64(0)
-	for f := (field{}); s.next(b, &f, bad); {
+	for f := (field{}); s.next(b, &f, &bad); {
 		switch {
 		case f.num == counterUnitName && f.wire == wireBytes:
 			tr.Unit = string(f.span.bytes(b))
@@ -150,7 +152,7 @@ func (rd *Reader) trackCounter(s span, bad *bool) {
 	if name := [...]string{"", "thread_time", "thread_instruction_count"}; tr.Name == 0 && builtin < uint64(len(name)) {
 		tr.Name = rd.intern([]byte(name[builtin]))
 	}
-	if _, ok := rd.counters[tr.UUID]; !ok && !*bad {
+	if _, ok := rd.counters[tr.UUID]; !ok && !bad {
 		rd.counters[tr.UUID] = ct
 	}
 }

@@ -4,6 +4,7 @@ package perfetto
 
 import (
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -59,7 +60,7 @@ func (rd *Reader) categories(sq *sequence, ev *Event, parts *eventParts) StringI
 		}
 		text = append(text, b...)
 	}
-	ids := parts.categories
+	ids := slices.DeleteFunc(parts.categories, func(iid uint64) bool { return iid == 0 }) // 0 is none
 	if parts.category != 0 {
 		ids = append([]uint64{parts.category}, ids...)
 	}

@@ -83,6 +83,9 @@ func (rd *Reader) reading(sq *sequence, s span, bad *bool) (e clockReading, ok b
 		return e, false
 	}
 	clock, ok := rd.clocks.domain(key)
+	if !ok {
+		rd.complain(BadClock, "more than %d clocks", maxDomains)
+	}
 	if ok && key.seq != 0 {
 		tk := rd.ticks(sq, id, clock)
 		if !tk.known {
