@@ -110,10 +110,10 @@ func resultOf(t *testing.T, text []byte) map[string]any {
 	return map[string]any{"verdict": doc.Verdict, "alpha": doc.Method.Alpha, "rows": doc.Rows, "runs": doc.Base.Runs}
 }
 
-// Killed at random points, over and over, and taken up: the result is that of a
+// TestCalibrationKills: killed at random points, over and over, and taken up, the result is that of a
 // session left in peace, each run is there once, and nothing else remains: no
 // worktree, no process, no change of the tree.
-func TestKilledSessionsGoOn(t *testing.T) {
+func TestCalibrationKills(t *testing.T) {
 	f := newFakeRepository(t)
 	args := []string{"--json", "--max-runs", "5", "--fail-on", "layer_3>+1.5%", "--min-runs", "2", "--runs"}
 	peace := t.TempDir()
@@ -300,5 +300,21 @@ func TestEnvironmentHoldsNoSecrets(t *testing.T) {
 		if v == "hf_1" || v == "k" || v == "s" || k == "env.HOME" {
 			t.Errorf("%s=%s is kept", k, v)
 		}
+	}
+}
+
+func TestChangedEnvironment(t *testing.T) {
+	run := func(kv ...string) finishedRun {
+		r := finishedRun{Environment: map[string]string{"cpus": "2"}}
+		for i := 0; i < len(kv); i += 2 {
+			r.Environment[kv[i]] = kv[i+1]
+		}
+		return r
+	}
+	if got := changedEnvironment([]finishedRun{run(), run("cpus", "4"), run("env.XLA_FLAGS", "")}); fmt.Sprint(got) != "[cpus env.XLA_FLAGS]" {
+		t.Errorf("%v", got)
+	}
+	if got := changedEnvironment([]finishedRun{run("a", "b"), run("a", "b")}); got != nil {
+		t.Errorf("%v of equal ones", got)
 	}
 }
