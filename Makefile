@@ -61,7 +61,7 @@ bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
 calibration:
-	LAYERSCOPE_CALIBRATION=1 go test -count=1 -timeout 2h -run '$(CALIBRATION)' -v ./analyze/...
+	LAYERSCOPE_CALIBRATION=1 go test -count=1 -timeout 2h -run '$(CALIBRATION)' -v ./analyze/... ./cmd/layerscope
 
 oracle:
 	sh internal/ci/oracle.sh
