@@ -181,11 +181,13 @@ func (t *Trace) read(in *input, opts Options) error {
 	case formatPerfetto:
 		return fromPerfetto(t, in, opts)
 	case formatTables:
-		b, err := io.ReadAll(io.LimitReader(in.r, 1<<30))
+		b, err := io.ReadAll(io.LimitReader(in.r, maxDocument))
 		if err != nil {
 			return err
 		}
-		return fromTable(t, b, in.host)
+		return fromXProf(t, b, in.host)
+	case formatSpeedscope:
+		return fromSpeedscope(t, in)
 	}
 	return fmt.Errorf("no reader for format %s", format)
 }
@@ -235,8 +237,10 @@ func sniff(head []byte, name string) (string, error) {
 		return "", &InputError{Msg: "a cache that XProf wrote beside a capture, not a capture", Hint: "open the .xplane.pb in the same directory"}
 	case bytes.HasPrefix(text, []byte("layerscope-trace ")):
 		return formatText, nil
-	case looksLikeTable(text):
+	case looksLikeTable(text), looksLikeXProfPage(text):
 		return formatTables, nil
+	case looksLikeSpeedscope(text):
+		return formatSpeedscope, nil
 	case bytes.HasPrefix(text, []byte("{")), bytes.HasPrefix(text, []byte("[")):
 		return formatChrome, nil
 	case perfetto.LooksLikeTrace(head):

@@ -5,6 +5,7 @@ package trace
 import (
 	"errors"
 	"iter"
+	"slices"
 	"sync"
 )
 
@@ -106,6 +107,10 @@ var batchPool = sync.Pool{New: func() any { return new(Batch) }}
 func (c *columns) batches(yield func(*Batch, error) bool) {
 	b := batchPool.Get().(*Batch)
 	defer batchPool.Put(b)
+	value := c.value
+	if value != nil && len(value) < len(c.op) { // later events had none
+		value = pad(slices.Clone(value), len(c.op))
+	}
 	for i, j := 0, 0; i < len(c.op); i = j {
 		j = min(i+batchLen, len(c.op))
 		sums := c.count != nil && c.count[i] > 0
@@ -124,8 +129,8 @@ func (c *columns) batches(yield func(*Batch, error) bool) {
 		if c.flops != nil {
 			b.FLOPs, b.Bytes = c.flops[i:j], c.mem[i:j]
 		}
-		if c.value != nil {
-			b.Value = c.value[i:j]
+		if value != nil {
+			b.Value = value[i:j]
 		}
 		if !yield(b, nil) {
 			return

@@ -12,6 +12,9 @@ import (
 	"io"
 	"iter"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -43,7 +46,8 @@ var header = []string{
 }
 
 // CSV writes rows with a header. A name that a spreadsheet would take for a
-// formula gets an apostrophe before it.
+// formula gets an apostrophe before it; control characters and bytes that are no
+// UTF-8 are written as escapes. Parquet keeps names as they are.
 func CSV(w io.Writer, rows iter.Seq2[*Row, error]) error {
 	c := csv.NewWriter(w)
 	if err := c.Write(header); err != nil {
@@ -70,8 +74,12 @@ func cell(s string) string {
 	if s == "" {
 		return s
 	}
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+		q := strconv.Quote(s)
+		s = q[1 : len(q)-1]
+	}
 	switch s[0] {
-	case '=', '+', '-', '@', '\t', '\r':
+	case '=', '+', '-', '@':
 		return "'" + s
 	}
 	return s

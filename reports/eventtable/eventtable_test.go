@@ -55,7 +55,7 @@ func TestParquetHoldsEveryRow(t *testing.T) {
 
 // TestCSVDefusesNames: a cell must not run in a spreadsheet, nor break its row.
 func TestCSVDefusesNames(t *testing.T) {
-	names := []string{"=cmd()", "+1", "-x", "@sum", "a,b", "quote\"d", "line\nbreak", "\tt", ""}
+	names := []string{"=cmd()", "+1", "-x", "@sum", "a,b", "quote\"d", "line\nbreak", "\tt", "", "\x1b[1m", "\xff"}
 	var list []eventtable.Row
 	for _, n := range names {
 		list = append(list, eventtable.Row{Op: n})
@@ -72,7 +72,7 @@ func TestCSVDefusesNames(t *testing.T) {
 	for _, r := range records[1:] {
 		got = append(got, r[6])
 	}
-	want := []string{"'=cmd()", "'+1", "'-x", "'@sum", "a,b", "quote\"d", "line\nbreak", "'\tt", ""}
+	want := []string{"'=cmd()", "'+1", "'-x", "'@sum", "a,b", "quote\"d", `line\nbreak`, `\tt`, "", `\x1b[1m`, `\xff`}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
