@@ -235,7 +235,7 @@ function drawLayers() {
   const svg = s('svg', {class: 'ls-chart', viewBox: `0 0 ${width} ${height}`, width, height, role: 'listbox',
     'aria-label': 'Layers. Arrow keys go from layer to layer, Enter chooses one, Escape lets go of it.'});
   const y = frame(svg, most, left, top, right, bottom, view.step >= 0 ? `self time in step ${D.steps[view.step].index}` : 'self time, whole capture');
-  const items = [], at = [];
+  const items = [], at = [], over = s('g', {class: 'over', 'aria-hidden': 'true'});
   let x = left;
   const label = (x, text, slanted) => {
     const short = text.length > 16 ? text.slice(0, 9) + '…' + text.slice(-6) : text;
@@ -260,7 +260,7 @@ function drawLayers() {
         sum += v;
         g.append(s('rect', {class: 'ls-c' + color(c), x, y: y(sum), width: w, height: y0 - y(sum)}));
       }
-      if (l.ratio) g.append(s('text', {class: 'mark ls-small', 'text-anchor': 'middle', x: x + w / 2, y: y(sum) - 6}, l.ratio.toFixed(2) + '×'));
+      if (l.ratio) over.append(s('text', {class: 'mark ls-small', 'text-anchor': 'middle', x: x + w / 2, y: y(sum) - 6}, l.ratio.toFixed(2) + '×'));
     }
     g.append(s('rect', {class: 'focus', x: x - 2, y: top - 4, width: w + 4, height: bottom - top + 5, rx: 3}));
     tipped(g, layerText(i));
@@ -276,6 +276,7 @@ function drawLayers() {
     tipped(r, `unattributed\n${show(TIME, D.rest)}, ${share(D.rest, D.opTime)} of op time`);
     svg.append(r, label(x + w / 2, 'unattributed', true));
   }
+  svg.append(over);
   const focused = layersBox.contains(document.activeElement) && document.activeElement.closest('svg');
   const current = Math.max(0, at.indexOf(view.layer));
   rove(items, current, (n) => choose({layer: at[n] === view.layer ? -1 : at[n]}), (key) => key === 'Escape' ? (choose({layer: -1}), -1) : null);
@@ -359,7 +360,7 @@ function drawSteps() {
     const g = s('g', {class: 'pick', role: 'option', 'aria-selected': view.step === i ? 'true' : 'false', 'aria-label': text.replace(/\n/g, ', ')},
       s('rect', {class: (view.step === i ? 'ls-c1' : 'ls-c0') + (st.out ? ' out' : ''), x, y: y(values[i]), width: w, height: bottom - y(values[i])}));
     if (st.why && !st.out) g.append(s('circle', {class: 'mark', cx: x + w / 2, cy: y(values[i]) - 6, r: 2.5}));
-    if (st.out && values[i] > most) g.append(s('text', {class: 'ls-dim', 'text-anchor': 'middle', x: x + w / 2, y: top - 2}, '↑'));
+    if (st.out && values[i] > most) svg.append(s('text', {class: 'ls-dim', 'aria-hidden': 'true', 'text-anchor': 'middle', x: x + w / 2, y: top - 2}, '↑'));
     g.append(s('rect', {class: 'focus', x: x - 1, y: top - 4, width: w + 2, height: bottom - top + 5, rx: 2}));
     tipped(g, text);
     svg.append(g);
@@ -438,6 +439,7 @@ function drawIcicle(kind, focus) {
   while (top.parent) top = top.parent;
   const items = [], nodes = [], svg = s('svg', {class: 'ls-chart', width, role: 'tree',
     'aria-label': 'Op time by scope. Arrow keys move, Enter opens a part, Escape goes back out.'});
+  const over = s('g', {class: 'over', 'aria-hidden': 'true'});
   let deepest = 0;
   const box = (node, x, w, level, col) => {
     deepest = Math.max(deepest, level);
@@ -445,7 +447,7 @@ function drawIcicle(kind, focus) {
     const g = s('g', {class: 'pick', role: 'treeitem', 'aria-level': level + 1, 'aria-selected': node === root ? 'true' : 'false', 'aria-label': tipText.replace(/\n/g, ', ')},
       s('rect', {class: 'ls-c' + col, x, y: level * row, width: Math.max(0.5, w - 0.5), height: row - 1}));
     const room = Math.floor((w - 8) / 6.4);
-    if (room >= 3) g.append(s('text', {class: 'ls-on', x: x + 4, y: level * row + 15}, node.name.length > room ? node.name.slice(0, room - 1) + '…' : node.name));
+    if (room >= 3) over.append(s('text', {class: 'ls-on', x: x + 4, y: level * row + 15}, node.name.length > room ? node.name.slice(0, room - 1) + '…' : node.name));
     g.append(s('rect', {class: 'focus', x: x + 0.5, y: level * row + 0.5, width: Math.max(0.5, w - 1.5), height: row - 2}));
     tipped(g, tipText);
     svg.append(g);
@@ -467,6 +469,7 @@ function drawIcicle(kind, focus) {
   };
   ancestors.forEach((n, i) => box(n, 0, width, i, 9));
   walk(root, 0, width, ancestors.length, root.color === undefined ? 9 : root.color);
+  svg.append(over);
   const height = (deepest + 1) * row;
   svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
   svg.setAttribute('height', height);
