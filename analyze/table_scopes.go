@@ -10,8 +10,15 @@ import (
 	"github.com/layerscope/layerscope/trace"
 )
 
-// noScope is the row of ops without a scope path.
-const noScope = "(no scope)"
+// Rows of ops without a place in the tree of scopes.
+const (
+	noScope    = "(no scope)"
+	moreScopes = "(further scopes)"
+)
+
+// maxScopes bounds the tree: programs have some thousands of scopes, a hostile file
+// one in two bytes.
+const maxScopes = 1 << 17
 
 // tableScopes sums self time over the tree of folded scopes: each node has what
 // is directly in it and, as total, what is below it too.
@@ -37,6 +44,9 @@ func (s *study) tableScopes() {
 			if o.scope.raw != "" {
 				path = "(top)"
 			}
+		}
+		if _, known := at[path]; !known && len(at) >= maxScopes {
+			path = moreScopes
 		}
 		n := node(path)
 		n.Self += o.self

@@ -162,6 +162,10 @@ func (sc *scanner) lateTimestamp(i int, ts int64) error {
 	if ts == sc.sec.ts {
 		return nil
 	}
+	if sc.sec.ts != 0 && sc.total+int64(sc.k) > 0 {
+		sc.problem(CodeTimestamp, fmt.Sprintf("timestamp_ns %d behind events that were read with %d: it is ignored", ts, sc.sec.ts))
+		return nil
+	}
 	sc.ln.mu.Lock()
 	sc.ln.sections[i].ts = ts
 	sc.ln.mu.Unlock()
