@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/layerscope/layerscope/analyze/internal/stats"
 )
@@ -147,10 +148,15 @@ func (d *differ) noteSide(v *view) {
 	if len(d.strata) <= 1 { // steps of several kinds vary by nature
 		copy(side.Disturbed, stats.Disturbed(d.variations(v)))
 	}
-	for r, bad := range side.Disturbed {
-		if bad {
-			d.find("disturbed-capture", "warning", "it is kept; capture it again to be sure", fmt.Sprintf("%s: all layers of %s vary together: something else used the machine", side.Label, runName(side, r)))
+	var bad []string
+	for r := range side.Disturbed {
+		if side.Disturbed[r] {
+			bad = append(bad, runName(side, r))
 		}
+	}
+	if len(bad) > 0 {
+		d.find("disturbed-capture", "warning", "kept; capture again to be sure", fmt.Sprintf("%s: all layers vary together in %d of %d captures (%s): something else used the machine",
+			side.Label, len(bad), len(side.Runs), strings.Join(bad[:min(3, len(bad))], ", ")))
 	}
 	if side.DisturbedSteps > 0 {
 		d.find("disturbed-steps", "info", "", fmt.Sprintf("%s: %d of %d steps took much longer or shorter than the median one; they are kept, medians hardly notice", side.Label, side.DisturbedSteps, side.Steps))

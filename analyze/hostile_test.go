@@ -180,3 +180,18 @@ func TestManyPrograms(t *testing.T) {
 		t.Errorf("%d programs, the first %+v", len(a.Programs), a.Programs[0])
 	}
 }
+
+// One op outside the layers lost its core for longer than all passes took together:
+// the scopes still name the layers.
+func TestPreemptedOpHidesNoLayers(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("device /device:CPU:0 cpu\nprogram jit_f 1\nop head program=0 scope=jit(f)/logits/dot\n")
+	for l := range 3 {
+		fmt.Fprintf(&b, "op m%d program=0 scope=jit(f)/layer_%d/mlp/dot\nop a%d program=0 scope=jit(f)/layer_%d/attention/dot\n", l, l, l, l)
+	}
+	b.WriteString("exec 0 0 1 0 5000\ntrack ops device=0\n  0 10 m0\n  10 10 a0\n  20 10 m1\n  30 10 a1\n  40 10 m2\n  50 10 a2\n  60 4900 head\n")
+	a := analysed(t, b.String(), analyze.Options{})
+	if a.Layers.Count != 3 || a.Layers.Method != "scope" {
+		t.Errorf("%d layers by %s, want 3 by scope", a.Layers.Count, a.Layers.Method)
+	}
+}

@@ -23,6 +23,7 @@ type placement struct {
 	index      []int32              // their numbers, where the iterations of loops have others than 0, 1, …
 	placed     Duration             // op time of all three
 	layered    Duration             // op time in layers
+	mostly     bool                 // half of what ran, by number, stands in layers by its own scope
 }
 
 func newPlacement(method string) placement {
@@ -97,6 +98,7 @@ func (s *study) explicitLayers() map[string]bool {
 			groups[p.Name] = g
 		}
 		g.all.n = max(g.all.n, p.placed.n)
+		g.all.mostly = g.all.mostly || p.placed.mostly
 		g.all.placed += p.placed.placed
 		g.all.layered += p.placed.layered
 		g.time += p.opTime
@@ -130,9 +132,11 @@ func (s *study) placeProgram(p *programFacts) error {
 }
 
 // works says whether a placement is believed: it names layers, they hold at
-// least half of the op time, and 90 % of it is placed somewhere.
+// least half of the op time, and 90 % of it is placed somewhere. Where scopes name
+// the layers half of the executions of ops will do: one op that lost its core for
+// as long as a short pass takes must not hide them.
 func (p *placement) works(opTime Duration) bool {
-	return p.n >= 2 && p.layered >= opTime-p.layered && float64(p.placed) >= worksShare*float64(opTime)
+	return p.n >= 2 && (p.mostly || p.layered >= opTime-p.layered) && float64(p.placed) >= worksShare*float64(opTime)
 }
 
 // fell says why earlier methods were not taken.
@@ -223,17 +227,20 @@ func (p *placement) knows(id trace.OpID) bool {
 func (s *study) byScope(p *programFacts) placement {
 	pl := newPlacement("scope")
 	seen := make(map[int32]bool)
+	var inside, all int64
 	for _, id := range p.ops {
 		o := &s.ops[id]
+		all += o.count
 		switch {
 		case o.scope.layer >= 0:
+			inside += o.count
 			pl.layers[id] = o.scope.layer
 			seen[o.scope.layer] = true
 		case len(o.scope.parts) > 0 || o.scope.prim != "":
 			pl.outside[id] = true
 		}
 	}
-	pl.n = len(seen)
+	pl.n, pl.mostly = len(seen), inside >= all-inside
 	pl.measure(s)
 	if pl.n > 0 {
 		pl.confidence = ratio(pl.placed, p.opTime)
