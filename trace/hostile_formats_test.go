@@ -79,11 +79,7 @@ func hostileFixtures(t *testing.T) map[string][]byte {
 		t.Fatal(err)
 	}
 	out["perfetto"] = bytes.Clone(b.Bytes())
-	var phases []string
-	for _, c := range phasesOf() {
-		phases = append(phases, c)
-	}
-	out["phases"] = []byte("[" + strings.Join(phases, ",") + "]")
+	out["phases"] = []byte("[" + strings.Join(phasesOf(), ",") + "]")
 	out["table"] = []byte(`[{"cols":[{"id":"operation"},{"id":"occurrences"},{"id":"total_time"},{"id":"total_self_time"},{"id":"host_or_device"}],"rows":[{"c":[{"v":"jit(f)/x"},{"v":3},{"v":1.5},{"v":1.5},{"v":"Device"}]},{"c":[{"v":"IDLE"},{"v":1},{"v":9},{"v":9},{"v":"Device"}]}]}]`)
 	for _, name := range []string{"chrome", "xspace", "txt", "perfetto"} {
 		out[name+".gz"] = gzipped(t, out[name])

@@ -24,6 +24,7 @@ type convertFlags struct {
 	to     string
 	exact  bool
 	compat bool
+	host   string
 	json   bool
 	format string
 }
@@ -58,6 +59,7 @@ Layers and components come from the analysis, as in report.`,
 	flags.StringVar(&f.to, "to", "", "`FORMAT` is "+strings.Join(targetNames(), ", ")+" (default by the extension of -o)")
 	flags.BoolVar(&f.exact, "exact", false, "chrome: times to the picosecond, where the default rounds to nanoseconds")
 	flags.BoolVar(&f.compat, "xprof-compat", false, "xspace: CPU devices as TPUs, the only kind besides GPUs that XProf makes tables for; marked as synthetic")
+	flags.StringVar(&f.host, "host", "", "xspace: the `NAME` of the host to write, of a capture of several")
 	flags.StringVar(&f.format, "format", "text", "what is said about the conversion: `NAME` is text or json")
 	flags.BoolVar(&f.json, "json", false, "short for --format json")
 	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions(targetNames(), cobra.ShellCompDirectiveNoFileComp)) // the flag exists
@@ -70,6 +72,7 @@ type conversion struct {
 	t             *trace.Trace
 	an            *analyze.Analysis
 	exact, compat bool
+	host          string
 	to            *target
 }
 
@@ -101,7 +104,7 @@ func (a *app) runConvert(ctx context.Context, in input, inFlags *inputFlags, f *
 		if err != nil {
 			return err
 		}
-		c := &conversion{in: in, t: t, exact: f.exact, compat: f.compat, to: to}
+		c := &conversion{in: in, t: t, exact: f.exact, compat: f.compat, host: f.host, to: to}
 		a.progress.Phase("analysing "+in.String(), 0, "")
 		if c.an, err = analyseSteps(t, aopts); err == nil {
 			a.progress.Phase("writing "+f.output, 0, "")

@@ -106,7 +106,7 @@ func (c *conversion) title() string {
 }
 
 func (c *conversion) xspace(w io.Writer) error {
-	return trace.WriteXSpace(w, c.t, trace.XSpaceOptions{XProfCompat: c.compat})
+	return trace.WriteXSpace(w, c.t, trace.XSpaceOptions{XProfCompat: c.compat, Host: c.host})
 }
 
 func (c *conversion) chrome(w io.Writer) error {

@@ -21,7 +21,12 @@ func helpTopics() []*cobra.Command {
 			Use: "formats", Short: "What is read, and what is written",
 			Long: `Read, plain or compressed (gzip, zstd, xz), recognised by content:
   XSpace        *.xplane.pb of JAX, XLA, TensorFlow and PyTorch/XLA
-  Chrome JSON   *.trace.json.gz and perfetto_trace.json.gz of the JAX profiler
+  Chrome JSON   *.trace.json.gz and perfetto_trace.json.gz of the JAX profiler, Kineto's of PyTorch, any other
+  Perfetto      *.pftrace, *.perfetto-trace: track events
+  speedscope    *.speedscope.json of py-spy and others: host threads only
+  XProf         hlo_stats, framework_op_stats, op_profile, memory_profile, overview_page as JSON: sums, called lossy
+  text          what convert --to txt writes
+  pprof         memory profiles, for memory
   directories   …/plugins/profile/SESSION: all hosts of the session
 
 Written, by --format or by the extension of -o:
