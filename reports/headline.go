@@ -109,6 +109,9 @@ func (r *Report) layerSentence() string {
 	if l.Unattributed != 0 {
 		rest = percent(share(l.Unattributed, r.opTime)) + " of op time is unattributed"
 	}
+	if l.Count == 0 && l.Method != "none" && r.filtered() {
+		return "The filter keeps no layer."
+	}
 	if l.Count == 0 {
 		s := "No layers were found"
 		if l.Why != "" {

@@ -33,7 +33,7 @@ least to be of use, five or more to be good.`,
   layerscope calibrate a.xplane.pb,b.xplane.pb,c.xplane.pb --dry-run`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usagef(cmd.CommandPath()+" runs/main", "calibrate: found %d arguments, wanted the runs of one commit", len(args))
+				return usagef("a directory, or a list with commas: "+cmd.CommandPath()+" a.xplane.pb,b.xplane.pb,c.xplane.pb", "calibrate: found %d arguments, wanted the runs of one commit", len(args))
 			}
 			return nil
 		},

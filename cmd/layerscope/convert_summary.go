@@ -177,7 +177,7 @@ func (s *convertSummary) emit(f *convertFlags, w io.Writer) error {
 		e.SetEscapeHTML(false)
 		return e.Encode(s)
 	}
-	_, err := fmt.Fprintf(w, "%s: %s, %d bytes, %d devices, %d tracks, %d ops\n", term.Safe(s.Output.Path), s.Output.Format, s.Output.Bytes, s.Devices, s.Tracks, s.Ops)
+	_, err := fmt.Fprintf(w, "%s: %s, %s, %s, %s, %s\n", term.Safe(s.Output.Path), s.Output.Format, plural(int(s.Output.Bytes), "byte"), plural(s.Devices, "device"), plural(s.Tracks, "track"), plural(s.Ops, "op"))
 	for _, d := range s.Dropped {
 		n := ""
 		if d.Count > 0 {

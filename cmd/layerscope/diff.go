@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -113,14 +114,10 @@ func (f *diffFlags) register(cmd *cobra.Command) {
 // options turns the flags into those of the packages below.
 func (f *diffFlags) options() (analyze.DiffOptions, []analyze.GateRule, error) {
 	opts := analyze.DiffOptions{Alpha: f.alpha, AllowMismatch: f.mismatch, Open: f.all || f.explain, Seed: f.seed}
-	number, isPercent := strings.CutSuffix(strings.TrimSpace(f.minEffect), "%")
-	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if isPercent {
-		v /= 100
-	}
+	v, err := parseShare("--min-effect", f.minEffect)
 	switch {
-	case err != nil || !(v > 0 && v < 10):
-		return opts, nil, usagef("--min-effect 1% is one percent, as is 0.01", "--min-effect %s: want a share above zero", f.minEffect)
+	case err != nil:
+		return opts, nil, err
 	case !(f.alpha > 0 && f.alpha < 1):
 		return opts, nil, usagef("", "--alpha %g: want a chance between 0 and 1", f.alpha)
 	case f.inconclusive != "pass" && f.inconclusive != "fail":
@@ -206,4 +203,21 @@ func diffReports(out *outputFlags, ro reports.Options, cs []*analyze.Comparison)
 		rs = append(rs, reports.Diff(ro, c))
 	}
 	return rs
+}
+
+// parseShare reads the share of a flag: 5% or 0.05. A bare 5 is refused: five
+// percent are likelier meant than five times.
+func parseShare(flag, text string) (float64, error) {
+	number, isPercent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if isPercent {
+		v /= 100
+	}
+	switch {
+	case err != nil || !(v > 0 && v < 10):
+		return 0, usagef(flag+" 5% is five percent, as is 0.05", "%s %s: want a share above zero", flag, text)
+	case v >= 1 && !isPercent:
+		return 0, usagef(fmt.Sprintf("%s %s%%, or %g%% if %s times is meant", flag, number, 100*v, number), "%s %s: want a percentage or a share below 1", flag, text)
+	}
+	return v, nil
 }

@@ -10,7 +10,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -109,14 +108,10 @@ func (f *historyFlags) register(cmd *cobra.Command) {
 }
 
 func (f *historyFlags) check() (tolerance float64, err error) {
-	number, isPercent := strings.CutSuffix(strings.TrimSpace(f.tolerance), "%")
-	tolerance, err = strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if isPercent {
-		tolerance /= 100
-	}
+	tolerance, err = parseShare("--tolerance", f.tolerance)
 	switch {
-	case err != nil || !(tolerance > 0 && tolerance < 10):
-		return 0, usagef("--tolerance 5% is five percent, as is 0.05", "--tolerance %s: want a share above zero", f.tolerance)
+	case err != nil:
+		return 0, err
 	case f.by != "commit" && f.by != "run":
 		return 0, usagef("", "--by %s: want commit or run", f.by)
 	case f.inconclusive != "pass" && f.inconclusive != "fail":
@@ -151,7 +146,7 @@ func (a *app) histories(ctx context.Context, root string, f *historyFlags) ([]*a
 		return nil, "", usagef("copy its index here first", "%s: this version reads local directories only", root)
 	}
 	if info, err := os.Stat(root); err != nil {
-		return nil, "", fmt.Errorf("%s: %w", root, cause(err))
+		return nil, "", &hintedError{fmt.Errorf("%s: %w", root, cause(err)), "layerscope history " + quoted(root) + " --add RUN --commit SHA begins one"}
 	} else if !info.IsDir() {
 		return nil, "", fmt.Errorf("%s: found a file, wanted a directory with an index", root)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -202,11 +203,31 @@ func damage(in input, err error) *analyze.Analysis {
 func (a *app) open(in input, opts trace.Options) (*trace.Trace, error) {
 	switch {
 	case in.path == "-":
-		return trace.Read(a.stdin, "-", opts)
+		stdin := &readCounter{r: a.stdin}
+		t, err := trace.Read(stdin, "-", opts)
+		if err == nil && len(t.Inputs) == 1 {
+			t.Inputs[0].Bytes = stdin.n
+		}
+		return t, err
 	case strings.HasPrefix(in.path, "gs://"):
 		return nil, usagef("copy it here first: gcloud storage cp -r "+in.path+" .", "%s: this version reads local files only", in.path)
 	}
+	if isProfile(in.path) {
+		return nil, &trace.InputError{Path: in.path, Msg: "a pprof profile, wanted a capture", Hint: "layerscope memory " + quoted(in.path) + " reads profiles of memory"}
+	}
 	return trace.Open(in.path, opts)
+}
+
+// A readCounter counts the bytes read through it.
+type readCounter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *readCounter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // analyseSteps is analyze.Analyze, with --steps last resolved.

@@ -211,8 +211,14 @@ func pair(profiles []string) (before, after string, ok bool) {
 
 // looksLikeProfile tells a pprof profile from a capture, by name and by content.
 func looksLikeProfile(path string) bool {
-	if isProfileName(path) {
-		return true
+	return isProfileName(path) || isProfile(path)
+}
+
+// isProfile tells a pprof profile by its content. It looks into files only: what
+// is read of a pipe is gone.
+func isProfile(path string) bool {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return false
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -117,7 +117,7 @@ func hintFor(err error) string {
 	switch {
 	case errors.Is(err, syscall.EACCES):
 		return "check the file's permissions"
-	case errors.Is(err, syscall.ENOENT):
+	case in != nil && errors.Is(err, syscall.ENOENT):
 		return "a capture is a .xplane.pb or .trace.json(.gz) file, or a directory …/plugins/profile/SESSION that holds some"
 	case errors.Is(err, syscall.ENOSPC):
 		return "free some space, or write elsewhere with -o"

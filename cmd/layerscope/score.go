@@ -58,6 +58,12 @@ Without --model it is the small embedded model, which answers questions about co
 }
 
 func (a *app) runScore(cmd *cobra.Command, f *scoreFlags) error {
+	switch {
+	case f.request == "" && (f.query == "" || len(f.items) == 0):
+		return usagef(`layerscope score --query "Is there a small red spoon?" --item " a small red spoon"`, "score: want --query and at least one --item, or --request")
+	case f.repeat < 1:
+		return usagef("", "--repeat %d: want 1 or more", f.repeat)
+	}
 	opt, err := f.options()
 	if err != nil {
 		return err

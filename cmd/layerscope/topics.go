@@ -14,7 +14,7 @@ func helpTopics() []*cobra.Command {
 2    the command line can't be meant
 3    the finding asked for is true (a gate has failed)
 4    done, but the capture can't be trusted: check with an error, any verb with --strict; a gate that can't be
-     decided, with diff --inconclusive=fail
+     decided, with --inconclusive=fail
 130  interrupted`,
 		},
 		{
@@ -33,6 +33,7 @@ Written, by --format or by the extension of -o:
   text   for a terminal; the same when piped, without colour
   md     GitHub-flavoured Markdown
   html   one page that needs nothing else: charts to choose from, tables to sort and filter; report and diff, one input
+  svg    a chart; history
   csv    one table of all sections, told apart by the first columns; picoseconds, bytes and fractions
   json   one document an input, described in docs/schema; picoseconds as 64-bit integers
 
