@@ -221,8 +221,12 @@ func (c *chromeReader) counter(ev *chromejson.Event) {
 				ln.title += " [id: " + string(id.AppendText(nil)) + "]"
 			}
 			ln.title += " " + c.unquote(key)
-			ln.names[0] = OpID(len(c.t.Ops))
-			c.t.Ops = append(c.t.Ops, Op{Name: ln.title, Program: -1})
+			op, full := c.beyond()
+			if !full {
+				op = OpID(len(c.t.Ops))
+				c.t.Ops = append(c.t.Ops, Op{Name: ln.title, Program: -1})
+			}
+			ln.names[0] = op
 		}
 		ln.add(ln.names[0], Time(ev.Ts), 0)
 		ln.value = append(ln.value, value)

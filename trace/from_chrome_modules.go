@@ -43,9 +43,12 @@ func (c *chromeReader) finishTorch() {
 			k := key{kernel, stack}
 			id, ok := ops[k]
 			if !ok {
-				id = OpID(len(c.t.Ops))
+				var full bool
+				if id, full = c.beyond(); !full {
+					id = OpID(len(c.t.Ops))
+					c.t.Ops = append(c.t.Ops, c.kernelOp(m, c.torch.kernels[kernel], stack))
+				}
 				ops[k] = id
-				c.t.Ops = append(c.t.Ops, c.kernelOp(m, c.torch.kernels[kernel], stack))
 			}
 			ln.op[i] = id
 		}
@@ -212,6 +215,10 @@ type openCall struct {
 	node *moduleNode
 }
 
+// maxStack bounds how deep modules, annotations and operators are told apart:
+// with deeper ones, a small file would give scope paths without end.
+const maxStack = 64
+
 // stackAt returns the number of the stack of calls that are open at t. Times
 // must not go back.
 func (w *stackWalk) stackAt(t Time) int32 {
@@ -223,6 +230,9 @@ func (w *stackWalk) stackAt(t Time) int32 {
 		}
 		start := w.ln.start[w.next]
 		w.drop(start)
+		if len(w.open) >= maxStack {
+			continue
+		}
 		f := openCall{end: start.Add(w.ln.dur[w.next]), op: op, kind: kind}
 		if kind == torchModule {
 			f.node = w.m.call(strings.TrimPrefix(w.c.t.Ops[op].Name, modulePrefix), w.caller())

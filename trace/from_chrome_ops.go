@@ -60,16 +60,24 @@ func (c *chromeReader) argText(ev *chromejson.Event, arg int) string {
 // maxNames bounds the distinct events of a JSON file.
 const maxNames = 1 << 19
 
+// beyond returns the op of events beyond maxNames, once there are that many.
+func (c *chromeReader) beyond() (OpID, bool) {
+	if len(c.t.Ops) < maxNames {
+		return 0, false
+	}
+	c.t.find(Finding{Code: "too-many-ops", Severity: Warning, Message: fmt.Sprintf("more than %d distinct events; the rest share one row", maxNames)})
+	if c.rest == 0 {
+		c.rest = OpID(len(c.t.Ops))
+		c.t.Ops = append(c.t.Ops, Op{Name: "(events beyond the limit)", Program: -1})
+	}
+	return c.rest, true
+}
+
 // newOp reads an op's facts from the first event of it. JSON drops program ids
 // and FLOPs; model FLOPs and bytes are there.
 func (c *chromeReader) newOp(ev *chromejson.Event) OpID {
-	if len(c.t.Ops) >= maxNames {
-		c.t.find(Finding{Code: "too-many-ops", Severity: Warning, Message: fmt.Sprintf("more than %d distinct events; the rest share one row", maxNames)})
-		if c.rest == 0 {
-			c.rest = OpID(len(c.t.Ops))
-			c.t.Ops = append(c.t.Ops, Op{Name: "(events beyond the limit)", Program: -1})
-		}
-		return c.rest
+	if rest, full := c.beyond(); full {
+		return rest
 	}
 	op := Op{
 		Name: c.unquote(ev.Name), Program: -1, Long: c.argText(ev, argLongName), Scope: c.argText(ev, argScope),

@@ -80,3 +80,22 @@ func TestXSpaceRoundTripShared(t *testing.T) {
 		})
 	}
 }
+
+// TestXSpaceIsOfOneHost: of a capture of several, one must be named.
+func TestXSpaceIsOfOneHost(t *testing.T) {
+	const two = "layerscope-trace 1\nhost a\nhost b\ndevice /device:TPU:0 tpu host=a\ndevice /device:TPU:0 tpu host=b\nop x\nop y\n" +
+		"track ops device=0 name=\"XLA Ops\" host=a\n  0 10 x\ntrack ops device=1 name=\"XLA Ops\" host=b\n  5 20 y\n"
+	tr := again(t, []byte(two), "two.txt")
+	var b bytes.Buffer
+	if err := trace.WriteXSpace(&b, tr, trace.XSpaceOptions{}); err == nil || !strings.Contains(err.Error(), "2 hosts (a, b)") {
+		t.Errorf("error %v", err)
+	}
+	b.Reset()
+	if err := trace.WriteXSpace(&b, tr, trace.XSpaceOptions{Host: "b"}); err != nil {
+		t.Fatal(err)
+	}
+	got := again(t, b.Bytes(), "b.pb")
+	if len(got.Devices) != 1 || got.Devices[0].Host != "b" || outline(t, got) != `ops "XLA Ops": y 5e-06+2e-05` {
+		t.Errorf("devices %+v, tracks %s", got.Devices, outline(t, got))
+	}
+}
