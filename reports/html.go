@@ -10,7 +10,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/layerscope/layerscope/internal/term/termtext"
 	"github.com/layerscope/layerscope/reports/internal/svg"
@@ -39,8 +41,9 @@ type pagePart struct {
 	id     string // of ours; default "s" and a number
 	figure string // markup of ours above the table
 	drawn  []texttab.Drawn
-	folded string // label of a table that is folded away; "" = it isn't
-	live   string // id of the table's place, where the script puts its own
+	folded string         // label of a table that is folded away; "" = it isn't
+	live   string         // id of the table's place, where the script puts its own
+	full   *texttab.Table // the table with nothing folded, behind a label
 }
 
 // HTML writes the report as one page that needs nothing else: styles, script
@@ -162,9 +165,15 @@ func (h *htmlWriter) body(p *pagePart, name string) error {
 			return err
 		}
 	}
+	if p.full != nil {
+		all := pagePart{block: block{table: p.full}, folded: "Each row"}
+		if err := h.table(&all, name+", each row"); err != nil {
+			return err
+		}
+	}
 	h.facts(p.facts)
 	h.items(p.items)
-	h.paragraphs("", p.after)
+	h.paragraphs("", offCommand(p.after))
 	h.code(p.code)
 	return nil
 }
@@ -244,6 +253,18 @@ func (h *htmlWriter) code(lines []string) {
 		h.print(`<span class="`, class, `">`, esc(l), "</span>\n")
 	}
 	h.print("</pre>\n")
+}
+
+// flagHint is advice about the command line at a sentence's end.
+var flagHint = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`; --(?:all|top) [^.;]*\.$`) })
+
+// offCommand leaves out what only a terminal's reader can act on.
+func offCommand(ps []string) []string {
+	out := make([]string, len(ps))
+	for i, p := range ps {
+		out[i] = flagHint().ReplaceAllString(p, ".")
+	}
+	return out
 }
 
 func esc(s string) string { return texttab.EscapeHTML(s) }

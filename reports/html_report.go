@@ -51,11 +51,19 @@ func (r *Report) pageParts(s section) []pagePart {
 	switch s.name {
 	case "layer":
 		first.figure = figure("layers", r.layerChart(), "")
+		all := *r
+		all.opts.All = true
+		if t := all.layerBlocks()[0].table; len(t.Rows) > len(first.table.Rows) {
+			first.full = t
+		}
 	case "step":
 		if chart := r.stepChart(); chart != "" {
 			first.figure = figure("steps-plain", chart, "")
 		}
 		first.folded = "Each step"
+		if len(r.a.Steps) == 0 {
+			first.table = nil
+		}
 	case "scope":
 		first.figure = figure("icicle", r.scopeChart(), "")
 	case "op":

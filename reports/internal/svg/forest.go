@@ -5,6 +5,7 @@ package svg
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/layerscope/layerscope/reports/internal/quantity"
@@ -29,20 +30,27 @@ const (
 	forestHeight = 18.0
 )
 
-// reach is the largest distance from zero that the axis shows. Ends beyond it
-// are drawn as arrows: one layer that quadrupled must not flatten the others,
-// unless its own value is out there.
+// reach is the largest distance from zero that the axis shows: nine rows in ten
+// fit. Others are drawn as arrows, so that one layer that doubled doesn't flatten
+// sixty that moved by a few percent.
 func (s Forest) reach() float64 {
-	most, wide := 0.0, 0.0
+	var ends []float64
+	least := math.Inf(1) // margin
 	for _, r := range s.Rows {
-		if r.Skip {
-			continue
+		if !r.Skip {
+			ends = append(ends, max(math.Abs(finite(r.Value)), math.Abs(finite(r.Lo)), math.Abs(finite(r.Hi))))
+			least = min(least, finite(r.Margin))
 		}
-		most = max(most, math.Abs(finite(r.Value)))
-		wide = max(wide, math.Abs(finite(r.Lo)), math.Abs(finite(r.Hi)))
-		most = max(most, 2*finite(r.Margin))
 	}
-	return max(min(wide, 1.5*most), most, 1e-6) * 1.05
+	most := 1e-6
+	if least > 0 && drawable(least) {
+		most = 2 * least
+	}
+	if len(ends) > 0 {
+		slices.Sort(ends)
+		most = max(most, ends[(len(ends)*9+9)/10-1])
+	}
+	return most * 1.05
 }
 
 // Axis names the ends of the axis: "± 12 %".
@@ -72,7 +80,13 @@ func (s Forest) SVG(i int) string {
 		fmt.Fprintf(&b, `<path class="ls-whisker" d="M%s %sH%s"/>`, px(at(r.Lo)), mid, px(at(r.Hi)))
 		b.WriteString(forestEnd(at(r.Lo), r.Lo < -reach, -1) + forestEnd(at(r.Hi), r.Hi > reach, 1))
 	}
-	fmt.Fprintf(&b, `<circle class="%s" cx="%s" cy="%s" r="4.5"/></svg>`, toneClasses[r.Tone], px(at(r.Value)), mid)
+	x, class := at(r.Value), toneClasses[r.Tone]
+	if math.Abs(finite(r.Value)) > reach {
+		dir := math.Copysign(5, r.Value)
+		fmt.Fprintf(&b, `<path class="%s" d="M%s %sl%s 5l%s 5z"/></svg>`, class, px(x-dir/2), px(forestHeight/2-5), px(dir*1.6), px(-dir*1.6))
+		return b.String()
+	}
+	fmt.Fprintf(&b, `<circle class="%s" cx="%s" cy="%s" r="4.5"/></svg>`, class, px(x), mid)
 	return b.String()
 }
 

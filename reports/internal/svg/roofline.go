@@ -42,6 +42,12 @@ func (s Roofline) SVG() string {
 	c := &canvas{frame: s.Frame}
 	top := c.legend(s.Series, c.heading())
 	points := s.drawable()
+	if !plausible(s.PeakFLOPs) {
+		s.PeakFLOPs = 0
+	}
+	if !plausible(s.PeakBytes) || s.PeakFLOPs > 0 && !plausible(s.PeakFLOPs/s.PeakBytes) {
+		s.PeakBytes = 0
+	}
 	if len(points) == 0 {
 		return c.nothing(top)
 	}
@@ -69,12 +75,15 @@ func (s Roofline) SVG() string {
 func (s Roofline) drawable() []RoofPoint {
 	var out []RoofPoint
 	for _, p := range s.Points {
-		if p.FLOPs > 0 && p.Bytes > 0 && drawable(p.FLOPs) && drawable(p.Bytes) {
+		if plausible(p.FLOPs) && plausible(p.Bytes) && plausible(p.FLOPs/p.Bytes) {
 			out = append(out, p)
 		}
 	}
 	return out
 }
+
+// plausible keeps to numbers whose decades can be counted.
+func plausible(v float64) bool { return v > 1e-30 && v < 1e30 }
 
 // axes cover the points and, where there is one, the corner of the roof.
 func (s Roofline) axes(points []RoofPoint, top float64) (x, y logAxis) {
@@ -85,8 +94,10 @@ func (s Roofline) axes(points []RoofPoint, top float64) (x, y logAxis) {
 	}
 	if s.PeakFLOPs > 0 {
 		y.cover(s.PeakFLOPs * 1.2)
+		y.cover(s.PeakFLOPs / 2)
 		if s.PeakBytes > 0 {
 			x.cover(s.PeakFLOPs / s.PeakBytes * 2)
+			x.cover(s.PeakFLOPs / s.PeakBytes / 2)
 		}
 	}
 	x.widen()
