@@ -57,7 +57,7 @@ func parseSide(arg string) (sideArg, error) {
 }
 
 // runsIn lists the runs that a path stands for: the path itself, or what a
-// directory of runs holds. A directory …/plugins/profile/SESSION, or one with
+// directory of runs holds. A bundle stands for its captures. A directory …/plugins/profile/SESSION, or one with
 // such in it, is one run of one or more hosts. Else each capture file in the
 // directory is a run (XSpace before JSON, which holds less of the same), or each
 // of its directories that holds captures.
@@ -65,6 +65,9 @@ func runsIn(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() {
 		return []string{path}, nil // opening it says what is wrong
+	}
+	if traces, ok := bundledTraces(path); ok {
+		return runsIn(traces)
 	}
 	if abs, err := filepath.Abs(path); err == nil && filepath.Base(filepath.Dir(abs)) == "profile" {
 		return []string{path}, nil

@@ -14,7 +14,7 @@ func helpTopics() []*cobra.Command {
 2    the command line can't be meant
 3    the finding asked for is true (a gate has failed)
 4    done, but the capture can't be trusted: check with an error, any verb with --strict; a gate that can't be
-     decided, with --inconclusive=fail
+     decided, with --inconclusive=fail; a bundle that doesn't verify
 130  interrupted`,
 		},
 		{
@@ -27,7 +27,7 @@ func helpTopics() []*cobra.Command {
   XProf         hlo_stats, framework_op_stats, op_profile, memory_profile, overview_page as JSON: sums, called lossy
   text          what convert --to txt writes
   pprof         memory profiles, for memory
-  directories   …/plugins/profile/SESSION: all hosts of the session
+  directories   …/plugins/profile/SESSION: all hosts of the session; a bundle of bundle create
 
 Written, by --format or by the extension of -o:
   text   for a terminal; the same when piped, without colour
