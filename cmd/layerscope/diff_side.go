@@ -57,8 +57,9 @@ func parseSide(arg string) (sideArg, error) {
 }
 
 // runsIn lists the runs that a path stands for: the path itself, or what a
-// directory of runs holds. A bundle stands for its captures. A directory …/plugins/profile/SESSION, or one with
-// such in it, is one run of one or more hosts. Else each capture file in the
+// directory of runs holds. A bundle stands for its captures. A directory
+// …/plugins/profile/SESSION, or one with such in it, is one run of one or more
+// hosts. Else each capture file in the
 // directory is a run (XSpace before JSON, which holds less of the same), or each
 // of its directories that holds captures.
 func runsIn(path string) ([]string, error) {

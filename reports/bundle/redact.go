@@ -39,8 +39,8 @@ var rules = []rule{
 	{kind: "project", re: regexp.MustCompile(`--project[ =]+["']?([A-Za-z0-9:._-]+)`)},
 	{kind: "project", re: regexp.MustCompile(`\b(?:[a-z.]*gcr\.io|[a-z0-9-]+-docker\.pkg\.dev)/([A-Za-z0-9._-]+)`)},
 	{kind: "home", re: regexp.MustCompile(`(?:/home/|/Users/|[A-Za-z]:\\{1,2}Users\\{1,2})([^/\s"'\\:;,<>|)\]}]+)`)},
-	{kind: "host", re: regexp.MustCompile(`\bt1v-n-[0-9a-z]+-w-[0-9]+(?:\.[A-Za-z0-9.-]+)?\b`)},
 	{kind: "host", re: regexp.MustCompile(`\b[A-Za-z0-9][A-Za-z0-9.-]*\.(?:internal|local|localdomain|corp|lan)\b`)},
+	{kind: "host", re: regexp.MustCompile(`\bt1v-n-[0-9a-z]+-w-[0-9]+\b`)}, // names of files go on behind it
 	{kind: "host", re: regexp.MustCompile(`(?i)\b(?:[a-z]+_)*host_?names?` + value), keep: common},
 	{kind: "user", re: regexp.MustCompile(`(?i)\b(?:user_?name|user|login|logname)` + value), keep: common},
 	{kind: "address", re: regexp.MustCompile(`\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b`), keep: noAddress},
