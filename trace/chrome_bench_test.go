@@ -15,7 +15,7 @@ import (
 )
 
 // BenchmarkChromeToColumns reads trace.json.gz into columns. The ratio is to
-// compress/gzip alone on the same bytes in the same run.
+// compress/gzip alone on the same bytes in the same run, the best of each.
 func BenchmarkChromeToColumns(b *testing.B) {
 	for _, name := range []string{"trace_json/tpu_vllm_qwen3_32b_quant.trace.json.gz", "trace_json/tpu_vllm_qwen25_32b_bf16.trace.json.gz", "torch/h100_qwen15_05b.json.gz"} {
 		b.Run(name, func(b *testing.B) {
@@ -26,15 +26,17 @@ func BenchmarkChromeToColumns(b *testing.B) {
 			size, baseline := gzipAlone(b, packed)
 			b.SetBytes(size)
 			b.ReportAllocs()
+			best := time.Duration(1 << 62)
 			for b.Loop() {
+				start := time.Now()
 				t, err := trace.Read(bytes.NewReader(packed), "t.json.gz", trace.Options{})
 				if err != nil {
 					b.Fatal(err)
 				}
 				t.Close()
+				best = min(best, time.Since(start))
 			}
-			perOp := b.Elapsed() / time.Duration(b.N)
-			b.ReportMetric(float64(baseline)/float64(perOp), "×compress/gzip")
+			b.ReportMetric(float64(baseline)/float64(best), "×compress/gzip")
 		})
 	}
 }
