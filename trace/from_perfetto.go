@@ -44,6 +44,7 @@ type perfettoReader struct {
 	own    *ownModel // of a file of our own writer
 	lossy  perfetto.ServiceStats
 	stages int64
+	phases int64 // events of phases that are not read
 }
 
 // A perfettoKey names a lane that has no track uuid: a thread of the old kind, an

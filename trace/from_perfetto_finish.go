@@ -204,6 +204,9 @@ func (x *perfettoReader) report() {
 		sort.Ints(nums)
 		x.t.find(Finding{Code: "not-decoded", Severity: Info, Count: total, Message: fmt.Sprintf("packets of kinds that hold no track events: fields %v", nums)})
 	}
+	if x.phases > 0 {
+		x.t.find(Finding{Code: "not-decoded", Severity: Info, Count: x.phases, Message: "events of old phases that are no slices: counters, objects, contexts, samples"})
+	}
 	if x.stages > 0 {
 		x.t.find(Finding{Code: "gpu-stages", Severity: Info, Count: x.stages, Message: "GPU render stages are listed as tracks of their queues; they are no operations of a program"})
 	}

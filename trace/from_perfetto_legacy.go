@@ -24,6 +24,9 @@ func (x *perfettoReader) legacy(ev *perfetto.Event) (typ uint32, dur int64, ok b
 		return whatInstant, 0, true
 	case 'M':
 		x.legacyName(ev)
+	case 's', 't', 'f':
+	default:
+		x.phases++
 	}
 	return 0, 0, false
 }

@@ -16,10 +16,13 @@ import (
 )
 
 // Files of our own writer hold what the format has no place for in private
-// packets: the letter t and zlib of a part of the text form, all but events.
-// Tracks have a uuid there. Events refer to ops by number and carry what
-// nanoseconds cut off.
-const privateText = 't'
+// packets: the letter t and zlib of a part of the text form, all but events, and
+// a letter e at the end. Tracks have a uuid in the text. Events refer to ops by
+// number and carry what nanoseconds cut off.
+const (
+	privateText = 't'
+	privateEnd  = 'e'
+)
 
 // Names of annotations that carry what is needed to restore an event.
 const (
@@ -38,7 +41,7 @@ const (
 	uuidLane     = 32
 	uuidTrack    = 1<<uuidLane - 1
 	derivedTrack = 1 << 31
-	maxLanes     = 1 << 16
+	maxLanes     = 1 << 10
 )
 
 // An ownModel restores what our own writer wrote.
@@ -49,6 +52,7 @@ type ownModel struct {
 	lanes  []*ownLane // by the number of the track's uuid
 	budget int64      // bytes that private packets may still expand to
 	ops    []OpID     // by number in the file
+	whole  bool       // the end was read
 }
 
 // An ownLane is a lane of a track being read.
@@ -82,6 +86,10 @@ func (x *perfettoReader) private(b []byte) error {
 func (o *ownModel) part(t *Trace, b []byte) error {
 	if len(b) == 0 {
 		return errors.New("an empty part")
+	}
+	if b[0] == privateEnd {
+		o.whole = true
+		return nil
 	}
 	if b[0] != privateText {
 		return fmt.Errorf("a part of kind %q, which a later version writes", b[0])
@@ -201,6 +209,9 @@ func (o *ownModel) add(x *perfettoReader, ln *ownLane, ns int64) {
 
 // finish closes what is open and orders the tracks.
 func (o *ownModel) finish(x *perfettoReader) {
+	if !o.whole && !slices.ContainsFunc(x.rd.Problems(), func(p perfetto.Problem) bool { return p.Code == perfetto.Truncated }) {
+		x.t.find(Finding{Code: "truncated", Severity: Error, Message: "the input ends between packets, before the last one", Hint: "all packets were kept; copy the file again"})
+	}
 	for _, ln := range o.lanes {
 		if ln == nil || ln.c == nil {
 			continue

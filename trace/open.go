@@ -129,7 +129,7 @@ func (t *Trace) openFile(path string, opts Options) error {
 // hostOf returns the host that a capture's file name states.
 func hostOf(path string) string {
 	name := filepath.Base(path)
-	for _, ext := range []string{".gz", ".zst", ".xz", ".xplane.pb", ".trace.json", ".json", ".pb"} {
+	for _, ext := range []string{".gz", ".zst", ".xz", ".xplane.pb", ".trace.json", ".json", ".pb", ".pftrace", ".perfetto-trace"} {
 		name = strings.TrimSuffix(name, ext)
 	}
 	return name
@@ -255,8 +255,8 @@ func sniff(head []byte, name string) (string, error) {
 		kind = "text"
 	}
 	return "", &InputError{
-		Msg:  fmt.Sprintf("offset 0x0: %s beginning % x, wanted XSpace (*.xplane.pb) or Trace Event JSON", kind, head[:min(16, len(head))]),
-		Hint: "layerscope reads .xplane.pb and .trace.json, plain or as .gz, .zst or .xz, and profile directories",
+		Msg:  fmt.Sprintf("offset 0x0: %s beginning % x, wanted XSpace (*.xplane.pb), Trace Event JSON, Perfetto, speedscope, XProf tables or layerscope text", kind, head[:min(16, len(head))]),
+		Hint: "all of them may be plain or .gz, .zst or .xz, or lie in a profile directory",
 	}
 }
 

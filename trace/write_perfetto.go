@@ -74,6 +74,7 @@ func WritePerfetto(w io.Writer, t *Trace, opts PerfettoOptions) error {
 		}
 	}
 	p.counters()
+	p.w.SetPrivate([]byte{privateEnd})
 	return p.w.Close()
 }
 
@@ -280,6 +281,7 @@ func packed(head, data []byte) []byte {
 // describe writes processes and tracks. Devices come first.
 func (p *perfettoWriter) describe() {
 	p.procs = map[int]uint64{}
+	p.w.OrderProcesses()
 	rank := 0
 	process := func(key int, name string) {
 		uuid := p.newUUID()

@@ -78,6 +78,7 @@ type span struct {
 	value      float64
 	hasRun     bool
 	hasWork    bool
+	exact      bool // the duration must be written
 }
 
 // track writes the events of a track.
@@ -108,7 +109,7 @@ func (p *perfettoWriter) track(i int) error {
 			p.w.Finish()
 			return
 		}
-		p.lane.place(s.start, s.dur)
+		s.exact = p.lane.place(s.start, s.dur)
 		p.opArgs(s)
 		if id := flows[s.start]; id != 0 {
 			p.w.EndFlow(id)
@@ -207,7 +208,7 @@ func (p *perfettoWriter) remainder(s *span) {
 	if rest := int64(s.start) - (int64(start)-p.shift)*1000; rest != 0 {
 		p.w.Uint(p.names.start, uint64(rest))
 	}
-	if whole := int64(p.ns(s.start.Add(s.dur))-start) * 1000; whole != int64(s.dur) {
+	if whole := int64(p.ns(s.start.Add(s.dur))-start) * 1000; s.exact || whole != int64(s.dur) {
 		p.w.Uint(p.names.dur, uint64(s.dur))
 	}
 }
@@ -233,13 +234,18 @@ func (l *laneWriter) begin(p *perfettoWriter, uuid uint64, name string) {
 }
 
 // place starts a slice on the first track that it nests in. The caller adds to it
-// and finishes it; the end is written in time.
-func (l *laneWriter) place(start Time, dur Duration) {
+// and finishes it; the end is written in time. When all tracks are taken the last
+// one gets a slice that does not nest: the result says that its duration must be
+// told apart.
+func (l *laneWriter) place(start Time, dur Duration) (crossed bool) {
 	end := start.Add(dur)
 	i := 0
-	for ; i < len(l.lanes) && i < maxLanes-1; i++ {
+	for ; i < len(l.lanes); i++ {
 		l.close(i, start)
 		if n := len(l.lanes[i]); n == 0 || end <= l.lanes[i][n-1] {
+			break
+		}
+		if crossed = i == maxLanes-1; crossed {
 			break
 		}
 	}
@@ -252,6 +258,7 @@ func (l *laneWriter) place(start Time, dur Duration) {
 	l.lanes[i] = append(l.lanes[i], end)
 	l.p.w.Start(perfetto.Begin, l.p.ns(start))
 	l.p.w.On(l.lane(i))
+	return crossed
 }
 
 func (l *laneWriter) lane(i int) uint64 { return l.uuid | uint64(i)<<uuidLane }

@@ -58,17 +58,15 @@ const (
 	annotationValueID = 17
 )
 
-// Annotations yields the annotations of the event at hand. It may be called
-// several times before the next record.
+// Annotations yields the annotations of the event at hand, each valid until the
+// next. It may be called several times before the next record.
 func (rd *Reader) Annotations(yield func(*Annotation) bool) {
-	var a Annotation
-	sq := rd.owner
 	for _, s := range rd.Event.annotations {
-		if !rd.annotation(&a, sq, rd.Event.buf, s) {
+		if !rd.annotation(&rd.note, rd.owner, rd.Event.buf, s) {
 			rd.complain(DamagedPacket, "an annotation that cannot be decoded")
 			continue
 		}
-		if !yield(&a) {
+		if !yield(&rd.note) {
 			return
 		}
 	}

@@ -65,7 +65,8 @@ type Reader struct {
 	seqMap   map[uint32]*sequence
 	last     *sequence
 	owner    *sequence // of Event
-	nobody   sequence  // of packets without a sequence id
+	note     Annotation
+	nobody   sequence // of packets without a sequence id
 	strings  stringTable
 	clocks   clocks
 	counters map[uint64]counterTrack

@@ -162,6 +162,16 @@ func (w *Writer) SetPrivate(b []byte) {
 	w.packet()
 }
 
+// OrderProcesses says that processes have the order of their ranks. Versions of
+// Perfetto before 2026 order them themselves.
+func (w *Writer) OrderProcesses() {
+	w.ev = appendUint(w.ev[:0], trackUUID, 0)
+	w.ev = appendUint(w.ev, trackProcessOrder, 1)
+	w.pk = appendUint(w.pk[:0], packetSequence, w.seq)
+	w.pk = appendMessage(w.pk, packetTrack, w.ev)
+	w.packet()
+}
+
 // A TrackSpec describes a track that is written.
 type TrackSpec struct {
 	UUID, Parent uint64
@@ -186,6 +196,8 @@ const (
 	trackChildOrder = 11
 	trackRank       = 12
 	trackMerge      = 15
+
+	trackProcessOrder = 19
 
 	orderExplicit = 3
 	mergeNone     = 2
