@@ -461,13 +461,16 @@ function drawIcicle(kind, focus) {
     kids.forEach((kid, i) => {
       const kw = node.value ? w * kid.value / node.value : 0;
       let c = col;
-      if (kind === 'layers' && kid.parent.parent && !kid.parent.parent.parent) c = color(Math.max(0, D.comps.indexOf(kid.name)));
-      else if (node === top) c = kind === 'layers' ? 9 : i % 9;
+      if (kind === 'layers') {
+        if (node === top) c = 9;
+        else if (node.parent === top) c = color(Math.max(0, D.comps.indexOf(kid.name)));
+      } else if (node === root) c = i % 9;
+      kid.color = c;
       if (kw >= 1) walk(kid, x, kw, level + 1, c);
       x += kw;
     });
   };
-  ancestors.forEach((n, i) => box(n, 0, width, i, 9));
+  ancestors.forEach((n, i) => box(n, 0, width, i, n.color === undefined ? 9 : n.color));
   walk(root, 0, width, ancestors.length, root.color === undefined ? 9 : root.color);
   svg.append(over);
   const height = (deepest + 1) * row;
