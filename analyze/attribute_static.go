@@ -117,7 +117,9 @@ func (w *stepWalk) walk(b *trace.Batch) {
 				cells[o.row][o.step] -= dur
 			}
 		}
-		stack = append(stack[:n], stepOp{end: end, dur: dur, row: row, step: step})
+		if stack = stack[:n]; n < maxNest {
+			stack = append(stack, stepOp{end: end, dur: dur, row: row, step: step})
+		}
 	}
 	w.stack = stack
 }

@@ -156,6 +156,10 @@ func (s byStart) Swap(i, j int) {
 	}
 }
 
+// maxNest is how deep events nest that are told apart: those of programs nest a
+// dozen deep. Deeper ones close at once; what is in them is in the one around them.
+const maxNest = 1 << 18
+
 // A walker is the state of one pass over one track.
 type walker struct {
 	lane
@@ -228,6 +232,10 @@ func (w *walker) walk(b *trace.Batch) bool {
 		stack = append(stack[:n], frame{closed: closed{op: op, extra: -1, start: start, dur: dur}, end: end})
 		if b.FLOPs != nil && b.FLOPs[k]|b.Bytes[k] != 0 {
 			stack[n].extra = w.addExtras(extras{count: 1, min: dur, flops: b.FLOPs[k], mem: b.Bytes[k]})
+		}
+		if n >= maxNest {
+			top += w.close(&stack[n])
+			stack = stack[:n]
 		}
 	}
 	w.events += int64(len(ops))

@@ -13,17 +13,14 @@ import (
 // tableOps merges ops of equal program and name over devices, as XProf does.
 func (s *study) tableOps() {
 	s.mergeOps()
-	var unplacedOps []Op
+	slices.SortFunc(s.out.Ops, compareOps)
 	for i := range s.out.Ops {
 		o := &s.out.Ops[i]
 		o.BoundBy = s.boundBy(o)
-		if o.Layer == "" {
-			unplacedOps = append(unplacedOps, *o)
+		if l := &s.out.Layers; o.Layer == "" && len(l.UnattributedOps) < 5 {
+			l.UnattributedOps = append(l.UnattributedOps, *o)
 		}
 	}
-	slices.SortFunc(s.out.Ops, compareOps)
-	slices.SortFunc(unplacedOps, compareOps)
-	s.out.Layers.UnattributedOps = append(s.out.Layers.UnattributedOps, unplacedOps[:min(5, len(unplacedOps))]...)
 	s.tableCategories()
 	s.tablePrograms()
 }
@@ -34,7 +31,12 @@ func (s *study) mergeOps() {
 		name    string
 		scope   string // tells kernels apart that no program does
 	}
-	at := make(map[key]int)
+	n := 0
+	for id := range s.ops {
+		n += int(min(1, s.ops[id].count))
+	}
+	s.out.Ops = make([]Op, 0, n)
+	at := make(map[key]int, n)
 	for id := range s.ops {
 		o := &s.ops[id]
 		if o.count == 0 {

@@ -117,7 +117,9 @@ func (tl *tallier) walk(b *trace.Batch) bool {
 		} else {
 			top += dur
 		}
-		stack = append(stack[:n], openOp{end: end, dur: dur, op: op})
+		if stack = stack[:n]; n < maxNest {
+			stack = append(stack, openOp{end: end, dur: dur, op: op})
+		}
 	}
 	tl.events += int64(len(ops))
 	tl.occurrences += int64(len(ops))

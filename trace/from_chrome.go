@@ -46,6 +46,7 @@ var eventCaps = [...]int64{1_000_000, 5_000_000}
 type chromeReader struct {
 	t    *Trace
 	rd   *chromejson.Reader
+	in   *input
 	host string
 	opts Options
 
@@ -55,6 +56,8 @@ type chromeReader struct {
 	order     []*lane
 	ops       map[string]OpID // shared by the threads of a CPU backend, by module and op
 	rest      OpID            // of events beyond maxNames; 0 = not needed yet
+	threads   int             // with names
+	crowded   bool            // there are more lanes than maxTracks
 	programs  map[string]int
 	seed      maphash.Seed
 	key       []byte
@@ -117,7 +120,7 @@ func fromChrome(t *Trace, in *input, opts Options) error {
 	if src == nil {
 		rd = chromejson.NewReader(in.r, rdOpts)
 	}
-	c.rd = rd
+	c.rd, c.in = rd, in
 	for {
 		ev, err := rd.Next()
 		if err != nil {

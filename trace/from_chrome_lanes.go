@@ -23,7 +23,9 @@ func (c *chromeReader) name(ev *chromejson.Event) {
 	case "process_name":
 		p.name = name
 	case "thread_name":
-		p.threads[k.tid] = name
+		if c.threads++; c.threads <= maxThreads {
+			p.threads[k.tid] = name
+		}
 	case "process_labels":
 		p.labels = name
 	}
@@ -60,6 +62,9 @@ func (c *chromeReader) id(text []byte) int64 {
 		return n
 	}
 	n, ok := c.ids[string(text)]
+	if !ok && len(c.ids) >= maxThreads {
+		return beyondPid
+	}
 	if !ok {
 		if c.ids == nil {
 			c.ids = make(map[string]int64)
@@ -72,6 +77,10 @@ func (c *chromeReader) id(text []byte) int64 {
 
 func (c *chromeReader) process(pid int64) *process {
 	p := c.processes[pid]
+	if p == nil && len(c.processes) >= maxThreads {
+		pid = beyondPid
+		p = c.processes[pid]
+	}
 	if p == nil {
 		p = &process{threads: map[int64]string{}}
 		c.processes[pid] = p
@@ -109,6 +118,7 @@ func (c *chromeReader) slice(ev *chromejson.Event) {
 
 // put appends an event to its lane, with what its args say about it.
 func (c *chromeReader) put(ln *lane, ev *chromejson.Event, start Time, dur Duration) {
+	c.reserve(ln)
 	ln.add(c.op(ln, ev), start, dur)
 	run := int64(0)
 	if v := ev.Want[argRun]; v != nil {
@@ -157,6 +167,10 @@ func (c *chromeReader) laneOf(k chromeLane) *lane {
 		return c.last
 	}
 	ln := c.lanes[k]
+	if ln == nil && len(c.order) >= maxTracks {
+		k = c.beyond(k)
+		ln = c.lanes[k]
+	}
 	if ln == nil {
 		ln = &lane{chromeLane: k, names: map[uint64]OpID{}}
 		c.lanes[k] = ln

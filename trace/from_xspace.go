@@ -19,7 +19,7 @@ import (
 // maxOps bounds the op table by the size of the input: real captures have HLO
 // text and stats of a kilobyte or so with every op, hostile ones ten bytes.
 // Events of ops beyond it share one op.
-func maxOps(size int64) int { return 1<<16 + int(min(size/768, 1<<24)) }
+func maxOps(size int64) int { return 1<<16 + int(min(size/2048, 1<<24)) }
 
 // An xspaceReader maps one XSpace onto a Trace.
 type xspaceReader struct {

@@ -34,7 +34,11 @@ func (x *xspaceReader) gpu(pl *xspace.Plane, device int) error {
 		tr := &Track{Name: ln.Name, Kind: kind, Device: device, Host: x.host, Bytes: ln.Bytes}
 		switch kind {
 		case Stream:
-			col := &columns{}
+			n, err := ln.Count()
+			if err != nil {
+				return err
+			}
+			col := &columns{op: make([]OpID, 0, n), start: make([]Time, 0, n), dur: make([]Duration, 0, n), first: make([]bool, 0, n)}
 			if err := g.read(ln, col); err != nil {
 				return err
 			}

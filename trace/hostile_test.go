@@ -194,8 +194,8 @@ func TestHostileDepth(t *testing.T) {
 	deep := strings.Repeat
 	var slices strings.Builder
 	slices.WriteString("layerscope-trace 1\ndevice d tpu\nop a\ntrack ops device=0\n")
-	for i := range n {
-		fmt.Fprintf(&slices, "  %d %d a\n", i, 2*n-2*i)
+	for i := range 2 * n {
+		fmt.Fprintf(&slices, "  %d %d a\n", i, 4*n-2*i)
 	}
 	event := `{"traceEvents":[{"ph":"M","pid":1,"name":"process_name","args":{"name":"/device:TPU:0"}},{"ph":"M","pid":1,"tid":1,"name":"thread_name","args":{"name":"XLA Ops"}},{"ph":"X","pid":1,"tid":1,"ts":1,"dur":1,"name":"a","args":{%s}}]}`
 	scope := "layerscope-trace 1\ndevice d tpu\nop a scope=%q\ntrack ops device=0\n  0 5 a\n"
