@@ -19,6 +19,9 @@ func (d *differ) openPart(p *partPair, row *DiffRow, opt stats.Options) {
 	var values []stats.Pair
 	for _, c := range p.sortedComponents() {
 		r := d.componentRow(p, c)
+		if r.Note == movedInside && isChange(row.Verdict) {
+			r.Note = "" // by medians the layer did change
+		}
 		rows = append(rows, r)
 		values = append(values, stats.Pair{Base: d.componentValues(d.base, p.base, c.base), New: d.componentValues(d.new, p.new, c.new)})
 		if !changed && !d.c.Options.Open {
@@ -76,6 +79,8 @@ func (p *partPair) sortedComponents() []*compPair {
 	return out
 }
 
+const movedInside = "moved inside the layer, whose total hardly changed"
+
 func (d *differ) componentRow(p *partPair, c *compPair) DiffRow {
 	r := DiffRow{Key: p.key() + "/" + c.name(), Parent: p.key(), Level: "component", Index: p.index(), Component: c.name(), Metric: "op_time", Status: "matched", Unit: "ps"}
 	r.setMean(c.mean, 0, 0)
@@ -96,7 +101,7 @@ func (d *differ) componentRow(p *partPair, c *compPair) DiffRow {
 		r.BaseKey = p.key() + "/" + c.base.name
 	}
 	if magnitude(p.mean.delta)*5 < magnitude(c.mean.delta) && magnitude(c.mean.delta) >= d.c.Options.MinAbs && p.base != nil && p.new != nil {
-		r.Note = "moved inside the layer, whose total hardly changed"
+		r.Note = movedInside
 	}
 	return r
 }

@@ -81,6 +81,9 @@ func (d *diffReport) blocks(title string, width int) []block {
 func (d *diffReport) headline() []string {
 	c := d.c
 	line := c.Verdict + ": " + d.changes()
+	if d.sameFiles() {
+		line = "The same captures on both sides: " + line
+	}
 	k := &c.Conservation
 	step := d.row("op_time")
 	scale := quantity.Time.Scale(ints(step.Base, step.New)...)
@@ -90,6 +93,21 @@ func (d *diffReport) headline() []string {
 	}
 	detail += fmt.Sprintf(". %s against %s.", sideEvidence(&c.Base), sideEvidence(&c.New))
 	return []string{line, detail}
+}
+
+// sameFiles says whether each capture of one side is on the other as well.
+func (d *diffReport) sameFiles() bool {
+	runs := func(s *analyze.Side) (out []string) {
+		for _, r := range s.Runs {
+			for _, in := range r.Inputs {
+				out = append(out, in.SHA256)
+			}
+		}
+		slices.Sort(out)
+		return out
+	}
+	base := runs(&d.c.Base)
+	return len(base) > 0 && base[0] != "" && slices.Equal(base, runs(&d.c.New))
 }
 
 func ints(ds ...analyze.Duration) []quantity.Value {

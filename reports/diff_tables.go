@@ -261,7 +261,11 @@ func (d *diffReport) insideBlock(l *analyze.DiffRow, width int) (block, bool) {
 		top = 8
 	}
 	t := d.newTab("inside "+l.Key, width)
-	t.columns[1].Group, t.columns[2].Group = "mean step", "mean step"
+	group := "mean step"
+	if l.Tested && min(l.BaseRuns, l.NewRuns) > 1 {
+		group = "step, typical capture"
+	}
+	t.columns[1].Group, t.columns[2].Group = group, group
 	b := block{title: "Inside " + l.Key}
 	ops, hidden := 0, 0
 	for i := range d.c.Rows {

@@ -233,7 +233,13 @@ func (c *readCounter) Read(p []byte) (int, error) {
 // analyseSteps is analyze.Analyze, with --steps last resolved.
 func analyseSteps(t *trace.Trace, opts analyze.Options) (*analyze.Analysis, error) {
 	if opts.Steps == nil || opts.Steps[1] != lastStep {
-		return analyze.Analyze(t, opts)
+		out, err := analyze.Analyze(t, opts)
+		if want := opts.Steps; err == nil && want != nil && len(out.Steps) > 0 {
+			if first, last := out.Steps[0].Index, out.Steps[len(out.Steps)-1].Index; want[0] > last || want[1] < first {
+				return nil, usagef("", "no step is in --steps %d-%d: the capture's are %d-%d", want[0], want[1], first, last)
+			}
+		}
+		return out, err
 	}
 	opts.Steps = nil
 	out, err := analyze.Analyze(t, opts)

@@ -51,6 +51,8 @@ func (f *outputFlags) resolve() error {
 		f.format = "text"
 		if format, ok := extensions[strings.ToLower(filepath.Ext(f.output))]; ok {
 			f.format = format
+		} else if ext := filepath.Ext(f.output); ext != "" {
+			return usagef("--format NAME says what to write to such a name", "-o %s: no format has the extension %s; want %s", f.output, ext, strings.Join(f.known, ", "))
 		}
 	}
 	switch {

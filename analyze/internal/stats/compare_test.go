@@ -320,6 +320,9 @@ func TestWorst(t *testing.T) {
 	if got := Worst(Equivalent, Improvement, Differs, Inconclusive); got != Differs {
 		t.Errorf("Worst = %s", got)
 	}
+	if got := Worst(Equivalent, Inconclusive, Improvement); got != Improvement {
+		t.Errorf("Worst = %s", got)
+	}
 	if got := Worst("?"); got != Inconclusive {
 		t.Errorf("Worst of nothing known = %s", got)
 	}

@@ -20,10 +20,11 @@ const (
 	Equivalent   Verdict = "EQUIVALENT"
 )
 
-// Worst returns the first of its arguments in the order of the constants;
-// Inconclusive if there are none. Unknown verdicts are passed over.
+// Worst returns the first of its arguments in this order: what changed, for the
+// worse before the better, what is undecided, what is equal. It is Inconclusive if
+// there are none. Unknown verdicts are passed over.
 func Worst(v ...Verdict) Verdict {
-	for _, w := range []Verdict{Regression, Differs, Inconclusive, Improvement, Equivalent} {
+	for _, w := range []Verdict{Regression, Differs, Improvement, Inconclusive, Equivalent} {
 		for _, have := range v {
 			if have == w {
 				return w
