@@ -16,7 +16,7 @@ CALIBRATION ?= ^TestCalibration
 
 export CGO_ENABLED = 0
 
-.PHONY: all build demo demo-run test lint fmt vet staticcheck fuzz docs ci bench calibration oracle clean
+.PHONY: all build demo demo-run test lint fmt vet staticcheck fuzz docs ci bench hostile calibration oracle clean
 
 all: build
 
@@ -59,6 +59,9 @@ ci: lint test docs fuzz
 
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+hostile:
+	LAYERSCOPE_HEAVY=1 go test -count=1 -timeout 1h -run 'Hostile|MemoryIndependent' -v ./trace
 
 calibration:
 	LAYERSCOPE_CALIBRATION=1 go test -count=1 -timeout 2h -run '$(CALIBRATION)' -v ./analyze/... ./cmd/layerscope

@@ -100,7 +100,7 @@ func attempt(t *testing.T, what string, b []byte) (*analyze.Analysis, error) {
 	runtime.ReadMemStats(&before)
 	a, err := readAndAnalyse(b)
 	runtime.ReadMemStats(&after)
-	if used, most := after.TotalAlloc-before.TotalAlloc, uint64(60*len(b)+100<<20); used > most {
+	if used, most := after.TotalAlloc-before.TotalAlloc, uint64(100*len(b)+100<<20); used > most {
 		t.Errorf("%s: %d MB allocated for %d bytes, want at most %d MB", what, used>>20, len(b), most>>20)
 	}
 	if err != nil && !placed.MatchString(err.Error()) {
