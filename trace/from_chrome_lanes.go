@@ -168,7 +168,7 @@ func (c *chromeReader) laneOf(k chromeLane) *lane {
 	}
 	ln := c.lanes[k]
 	if ln == nil && len(c.order) >= maxTracks {
-		k = c.beyond(k)
+		k = c.shared(k)
 		ln = c.lanes[k]
 	}
 	if ln == nil {

@@ -44,8 +44,8 @@ func room[T any](s []T, n int) []T {
 	return append(make([]T, 0, n), s...)
 }
 
-// beyond is the lane of all events whose threads are more than are told apart.
-func (c *chromeReader) beyond(k chromeLane) chromeLane {
+// shared is the lane of all events whose threads are more than are told apart.
+func (c *chromeReader) shared(k chromeLane) chromeLane {
 	if !c.crowded {
 		c.crowded = true
 		c.t.find(Finding{Code: "too-many-ops", Severity: Warning, Message: fmt.Sprintf("more than %d threads; the events of the rest share one track", maxTracks)})
