@@ -10,7 +10,7 @@ import (
 // Bounds on what distinct names of processes and threads cost: real captures have
 // hundreds of both.
 const (
-	maxTracks   = 1 << 16
+	maxTracks  = 1 << 16
 	maxThreads = 1 << 17 // processes and threads with names
 )
 
