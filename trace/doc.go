@@ -3,9 +3,10 @@
 // Package trace reads captures of profilers into one model: devices, tracks,
 // ops, and events in integer picoseconds.
 //
-// [Open] takes an XSpace (*.xplane.pb), the Chrome JSON that JAX and XLA write,
-// XProf's op tables, the package's own text form, all of them plain or
-// compressed, or a profile directory with several hosts. The content decides on
+// [Open] takes an XSpace (*.xplane.pb), the Chrome JSON that JAX, XLA and PyTorch
+// write, Perfetto's track events, speedscope, XProf's tables, the package's own
+// text form, all of them plain or compressed, or a profile directory with several
+// hosts. The content decides on
 // the format. What a file lacks or what is broken in it becomes a [Finding];
 // only files that cannot be followed at all are errors.
 //
