@@ -39,6 +39,9 @@ var extensions = map[string]string{
 	".txt": "text", ".md": "md", ".markdown": "md", ".csv": "csv", ".json": "json", ".html": "html", ".htm": "html", ".svg": "svg",
 }
 
+// promised are extensions that text must not hide behind; others are text.
+var promised = []string{".pdf", ".png", ".jpg", ".jpeg", ".gif", ".xlsx", ".xls", ".docx", ".xml", ".yaml", ".yml", ".parquet", ".pb", ".gz", ".zst", ".zip"}
+
 // resolve settles the format.
 func (f *outputFlags) resolve() error {
 	if f.json {
@@ -51,8 +54,8 @@ func (f *outputFlags) resolve() error {
 		f.format = "text"
 		if format, ok := extensions[strings.ToLower(filepath.Ext(f.output))]; ok {
 			f.format = format
-		} else if ext := filepath.Ext(f.output); ext != "" {
-			return usagef("--format NAME says what to write to such a name", "-o %s: no format has the extension %s; want %s", f.output, ext, strings.Join(f.known, ", "))
+		} else if ext := strings.ToLower(filepath.Ext(f.output)); slices.Contains(promised, ext) {
+			return usagef("--format NAME says what to write to such a name", "-o %s: %s is not written here; want %s", f.output, ext, strings.Join(f.known, ", "))
 		}
 	}
 	switch {
