@@ -32,6 +32,7 @@ type xspaceReader struct {
 	programs map[uint64]int // by program id
 	hlo      map[int][]byte // HloProto of a program
 	limit    int            // ops of the trace, with this file's
+	marks    int            // executions and steps that may still be added
 	devices  int            // device planes with op lines
 }
 
@@ -41,7 +42,7 @@ func fromXSpace(t *Trace, r io.ReaderAt, size int64, host string, opts Options) 
 	if err != nil {
 		return xspaceError(err)
 	}
-	x := &xspaceReader{limit: len(t.Ops) + maxOps(size), t: t, sp: sp, host: host, opts: opts, programs: map[uint64]int{}, hlo: map[int][]byte{}}
+	x := &xspaceReader{limit: len(t.Ops) + maxOps(size), marks: maxMarks(size), t: t, sp: sp, host: host, opts: opts, programs: map[uint64]int{}, hlo: map[int][]byte{}}
 	if len(sp.Hostnames) == 1 && sp.Hostnames[0] != "" {
 		x.host = sp.Hostnames[0]
 	}
@@ -49,6 +50,9 @@ func fromXSpace(t *Trace, r io.ReaderAt, size int64, host string, opts Options) 
 		t.Hosts = append(t.Hosts, x.host)
 	}
 	x.normalise()
+	if err := x.reserveMarks(); err != nil {
+		return err
+	}
 	for _, pass := range []func(*xspace.Plane) error{x.environment, x.metadata, x.device} {
 		for _, pl := range sp.Planes {
 			if err := pass(pl); err != nil {

@@ -222,6 +222,9 @@ func (x *xspaceReader) executions(pl *xspace.Plane, ln *xspace.Line, src xspaceL
 	var sum [2]float64
 	err := scanAtOnce(ln, opts, func(b *xspace.Batch) bool {
 		for i, m := range b.Meta {
+			if !x.mark() {
+				return false
+			}
 			name, _ := pl.EventName(m)
 			base, id, ok := splitProgram(name)
 			p := -1
@@ -279,6 +282,9 @@ func (x *xspaceReader) deviceSteps(src xspaceLine, device int) error {
 			return err
 		}
 		for i, op := range b.Op {
+			if !x.mark() {
+				return nil
+			}
 			name := x.t.Ops[op].Name
 			x.t.Steps = append(x.t.Steps, Step{Number: stepNumber(name, k), Name: name, Device: device, Start: b.Start[i], Dur: b.Dur[i]})
 			k++
