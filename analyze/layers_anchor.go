@@ -147,11 +147,19 @@ func (s *study) mainOps(all []seqOp) ([]sigOp, map[trace.OpID]bool) {
 	for id, n := range count {
 		once[id] = n == 1
 	}
+	known := make(map[trace.OpID]sigOp, len(count))
 	var seq []sigOp
 	for _, e := range all {
-		if !asyncCategory(s.t.Ops[e.op].Category) && e.dur > trace.Nanosecond {
-			seq = append(seq, sigOp{e, s.signature(e.op), s.componentOf(e.op)})
+		if asyncCategory(s.t.Ops[e.op].Category) || e.dur <= trace.Nanosecond {
+			continue
 		}
+		k, ok := known[e.op]
+		if !ok {
+			k = sigOp{e, s.signature(e.op), s.componentOf(e.op)}
+			known[e.op] = k
+		}
+		k.seqOp = e
+		seq = append(seq, k)
 	}
 	return seq, once
 }

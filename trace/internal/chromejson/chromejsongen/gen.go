@@ -138,13 +138,15 @@ func (g *gen) tpuEvent(i int) {
 	b = appendMicros(b, start)
 	b = append(b, `,"dur":`...)
 	b = appendMicros(b, dur)
-	bytes := 4096 * (1 + g.rand.IntN(90000))
+	// What is true of the op is the same at each of its events.
+	fixed := rand.New(rand.NewPCG(g.spec.Seed, uint64(id)))
+	bytes := 4096 * (1 + fixed.IntN(90000))
 	b = fmt.Appendf(b, `,"name":"%s.%d","args":{"Time Scale Multiplier":"1","bytes_accessed":"%d","deduplicated_name":"%s.%d","device_duration_ps":"%d","device_offset_ps":"%d","hlo_category":"%s",`,
-		o.name, id, bytes, o.name, at, dur+g.rand.Int64N(100), start+402e6+g.rand.Int64N(1e6), o.category)
+		o.name, id, bytes, o.name, at, dur+dur/100_000, start+402e6+start/100_000, o.category) // a clock that drifts
 	b = fmt.Appendf(b, `"long_name":"%%%s.%d = %s %s(%s %%param.%d, bf16[1024,%d]{1,0:T(8,128)(2,1)} %%get-tuple-element.%d, f32[%d]{0:T(1024)S(1)} %%add_rsqrt_fusion.%d), kind=kOutput, calls=%%fused_computation.%d, metadata={op_name=\"%s\"}",`,
-		o.name, id, o.shape, o.name, o.shape, id*8+33, width, g.rand.IntN(3000), width, id+1, id, o.scope)
+		o.name, id, o.shape, o.name, o.shape, id*8+33, width, fixed.IntN(3000), width, id+1, id, o.scope)
 	b = fmt.Appendf(b, `"memory_access_breakdown":"<opaque bytes>","model_flops":"%d","raw_bytes_accessed":"%d","shape_with_layout":"%s"`,
-		g.rand.Int64N(1e12), bytes, o.shape)
+		fixed.Int64N(1e12), bytes, o.shape)
 	if o.scope != "" {
 		b = fmt.Appendf(b, `,"source":"/app/models/decoder.py:%d","source_stack":"/app/models/decoder.py:%d:14\n/app/models/decoder.py:81:9\n/app/runner/step.py:254:13\n","tf_op":"jit(step_fun)/layers.%d/%s"`,
 			100+at*3, 100+at*3, layer, o.scope)
