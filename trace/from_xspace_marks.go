@@ -10,7 +10,7 @@ import (
 
 // maxMarks bounds executions and steps by the size of the input: real ones take 40
 // bytes and more there, hostile ones two.
-func maxMarks(size int64) int { return 1<<16 + int(min(size/32, 1<<28)) }
+func maxMarks(size int64) int { return 1<<18 + int(min(size/32, 1<<28)) }
 
 // reserveMarks makes room for the executions and steps of device planes, of which
 // large captures have hundreds of thousands.
