@@ -102,8 +102,8 @@ func (w *stepWalk) walk(b *trace.Batch) {
 		n := len(stack)
 		for n > 0 && end > stack[n-1].end {
 			n--
-			if o := &stack[n]; o.child > o.dur {
-				w.clamp(o)
+			if o := &stack[n]; o.child != 0 {
+				w.close(o)
 			}
 		}
 		row, step := rowOf[op], w.step
@@ -111,11 +111,7 @@ func (w *stepWalk) walk(b *trace.Batch) {
 			cells[row][step] += dur
 		}
 		if n > 0 {
-			o := &stack[n-1]
-			o.child += dur
-			if o.step >= 0 {
-				cells[o.row][o.step] -= dur
-			}
+			stack[n-1].child += dur
 		}
 		if stack = stack[:n]; n < maxNest {
 			stack = append(stack, stepOp{end: end, dur: dur, row: row, step: step})
@@ -124,10 +120,10 @@ func (w *stepWalk) walk(b *trace.Batch) {
 	w.stack = stack
 }
 
-// clamp makes the self time of an op 0 whose children last longer than it does.
-func (w *stepWalk) clamp(o *stepOp) {
+// close takes from an op what its children have, but not more than it has.
+func (w *stepWalk) close(o *stepOp) {
 	if o.step >= 0 {
-		w.cells[o.row][o.step] += o.child - o.dur
+		w.cells[o.row][o.step] -= min(o.child, o.dur)
 	}
 }
 
@@ -153,9 +149,7 @@ func (w *stepWalk) leave() {
 func (w *stepWalk) finish() {
 	w.leave()
 	for i := range w.stack {
-		if o := &w.stack[i]; o.child > o.dur {
-			w.clamp(o)
-		}
+		w.close(&w.stack[i])
 	}
 	for i, cells := range w.cells {
 		for st, d := range cells {

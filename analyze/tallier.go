@@ -68,7 +68,8 @@ func (tl *tallier) reset() {
 }
 
 // walk adds the events of b. It returns false when the order is broken. An event
-// gives its op all of its time at once, and takes it back from the op around it.
+// gives its op all of its time at once; what is its children's is taken back when
+// it closes.
 func (tl *tallier) walk(b *trace.Batch) bool {
 	ops := b.Op
 	starts, durs := b.Start[:len(ops)], b.Dur[:len(ops)]
@@ -97,8 +98,8 @@ func (tl *tallier) walk(b *trace.Batch) bool {
 		n := len(stack)
 		for n > 0 && end > stack[n-1].end {
 			n--
-			if o := &stack[n]; o.end.Sub(start) > overlapSlack || o.child > o.dur {
-				top += tl.odd(o, start)
+			if o := &stack[n]; o.end.Sub(start) > overlapSlack || o.child != 0 {
+				top += tl.close(o, start)
 			}
 		}
 		t := &sums[op]
@@ -111,9 +112,7 @@ func (tl *tallier) walk(b *trace.Batch) bool {
 		t.self += dur
 		t.min = min(t.min, dur)
 		if n > 0 {
-			o := &stack[n-1]
-			o.child += dur
-			sums[o.op].self -= dur
+			stack[n-1].child += dur
 		} else {
 			top += dur
 		}
@@ -127,19 +126,20 @@ func (tl *tallier) walk(b *trace.Batch) bool {
 	return true
 }
 
-// odd counts a closing event that overlaps the next, which begins at start, or
-// whose children last longer than it does. Its self time is clamped at 0 then; what
-// that adds to the track's sum is returned.
-func (tl *tallier) odd(o *openOp, start Time) (excess Duration) {
+// close takes from an event what its children have, when it ends or the next, which
+// begins at start, is not inside. Self times are clamped at 0; what that adds to the
+// track's sum is returned.
+func (tl *tallier) close(o *openOp, start Time) (excess Duration) {
 	if o.end.Sub(start) > overlapSlack {
 		tl.overlaps++
 	}
-	if o.child > o.dur {
+	if excess = o.child - o.dur; excess > 0 {
 		tl.clamped++
-		excess = o.child - o.dur
-		tl.byOp[o.op].self += excess
+		tl.byOp[o.op].self -= o.dur
+		return excess
 	}
-	return excess
+	tl.byOp[o.op].self -= o.child
+	return 0
 }
 
 // work adds what was measured at run time.
@@ -181,9 +181,8 @@ func (tl *tallier) aggregated(b *trace.Batch) {
 
 func (tl *tallier) finish() lane {
 	for i := range tl.stack {
-		if o := &tl.stack[i]; o.child > o.dur {
-			tl.opTime += tl.odd(o, o.end)
-		}
+		o := &tl.stack[i]
+		tl.opTime += tl.close(o, o.end)
 	}
 	tl.last = tl.end
 	return tl.lane
