@@ -3,8 +3,7 @@
 """Times how long XProf, xprof-rs and layerscope take from the same XSpace file to
 the first op table, each in a fresh process with the file in the page cache.
 
-Usage: xprof.py LAYERSCOPE FILE.xplane.pb RUNS, with a Python that has xprof==2.24.2 and
-xprof-rs==0.1.3; a peer that is missing is skipped and said to be.
+Usage: xprof.py LAYERSCOPE FILE.xplane.pb RUNS
 
 A run of XProf gets its own copy of the file, as XProf keeps caches beside its
 input. Two times are taken of it: of the whole process, and of the conversion
@@ -82,32 +81,56 @@ def xprof_rs(command, path, folder):
     return {"seconds": s, "rss": mem, "bytes": len(out)}
 
 
-def median(runs, key):
-    return statistics.median(r[key] for r in runs)
+def best(what, runs, once):
+    """Runs once() that often; returns its shortest run, or None with the reason."""
+    results = []
+    for _ in range(runs):
+        try:
+            results.append(once())
+        except RuntimeError as e:
+            print("%-34s no result: %s" % (what, " ".join(str(e).split())))
+            return None
+    r = min(results, key=lambda r: r["seconds"])
+    r["median"] = statistics.median(x["seconds"] for x in results)
+    extra = ", conversion alone %.3f s" % r["convert"] if "convert" in r else ""
+    print("%-34s best %.3f s, median %.3f s, memory %.0f MB%s%s" % (
+        what, r["seconds"], r["median"], r["rss"] / 1e6,
+        ", %d ops" % r["rows"] if "rows" in r else "", extra))
+    return r
 
 
-def main(exe, path, rounds):
-    peers = {
-        "layerscope": lambda folder: layerscope(exe, path),
-        "xprof": lambda folder: xprof(path, os.path.join(folder, "xprof")),
-        "xprof-rs": lambda folder: xprof_rs("get_top_hlo_ops", path, os.path.join(folder, "rs")),
-    }
-    found = {name: [] for name in peers}
-    for _ in range(rounds):  # in turn, so that a busy spell hits all
-        for name, once in peers.items():
-            with tempfile.TemporaryDirectory() as folder:
+def main():
+    exe, path, runs = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    print("%.0f MB, %d processors, load %.1f" % (os.path.getsize(path) / 1e6, os.cpu_count(), os.getloadavg()[0]))
+    with tempfile.TemporaryDirectory() as work:
+        count = iter(range(10**6))
+        folder = lambda: os.path.join(work, str(next(count)))
+
+        def clean(once):
+            """A run that leaves nothing in the way of the next."""
+            def f():
+                d = folder()
                 try:
-                    found[name].append(once(folder))
-                except (OSError, RuntimeError) as problem:
-                    print("skipped %s: %s" % (name, problem), file=sys.stderr)
-    print("%s, %d bytes, medians of %d rounds" % (os.path.basename(path), os.path.getsize(path), rounds))
-    for name, runs in found.items():
-        if runs:
-            print("%-12s %9.3f s %8.1f MB   %.1f times layerscope's time" % (
-                name, median(runs, "seconds"), median(runs, "rss") / 1e6, median(runs, "seconds") / median(found["layerscope"], "seconds")))
+                    return once(d)
+                finally:
+                    shutil.rmtree(d, ignore_errors=True)
+            return f
+
+        ours = best("layerscope report --format json", runs, lambda: layerscope(exe, path))
+        text = best("layerscope report", runs, lambda: plain(exe, path))
+        rs = best("xprof-rs get_hlo_stats", runs, clean(lambda d: xprof_rs("get_hlo_stats", path, d)))
+        xp = best("xprof hlo_stats", max(1, runs // 3), clean(lambda d: xprof(path, d)))
+    for name, other in (("xprof, whole process", xp and xp["seconds"]), ("xprof, conversion alone", xp and xp["convert"]), ("xprof-rs", rs and rs["seconds"])):
+        if other:
+            print("%-34s %.1f x the time of report --format json, %.1f x that of report" % (name, other / ours["seconds"], other / text["seconds"]))
+
+
+def plain(exe, path):
+    s, mem, code, _, err = run([exe, "report", path])
+    if code not in (0, 1):
+        raise RuntimeError("layerscope: exit %d: %s" % (code, err.decode()[-300:]))
+    return {"seconds": s, "rss": mem}
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
-        sys.exit(__doc__)
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main()

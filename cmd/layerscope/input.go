@@ -136,7 +136,6 @@ func (a *app) load(ctx context.Context, in input, f *inputFlags, hash bool) (*an
 	if err != nil {
 		return nil, err
 	}
-	to.Hash = hash
 	if ao.Expect == 0 {
 		ao.Expect = plannedSteps(in.path)
 	}
@@ -150,6 +149,10 @@ func (a *app) load(ctx context.Context, in input, f *inputFlags, hash bool) (*an
 		}
 		read := a.now()
 		a.progress.Phase("analysing "+in.String(), 0, "")
+		sums := func() []string { return nil }
+		if hash {
+			sums = hashing(t.Inputs)
+		}
 		part := t
 		if f.request != "" {
 			if part, err = requestPart(t, f.request, to.Clock); err != nil {
@@ -157,6 +160,11 @@ func (a *app) load(ctx context.Context, in input, f *inputFlags, hash bool) (*an
 			}
 		}
 		out, err = analyseSteps(part, ao)
+		for i, sum := range sums() {
+			if out != nil && i < len(out.Inputs) {
+				out.Inputs[i].SHA256 = sum
+			}
+		}
 		if f.also != nil {
 			f.also(t)
 		}
