@@ -3,7 +3,9 @@
 """Times how long XProf, xprof-rs and layerscope take from the same XSpace file to
 the first op table, each in a fresh process with the file in the page cache.
 
-Usage: xprof.py LAYERSCOPE FILE.xplane.pb RUNS
+Usage: xprof.py LAYERSCOPE FILE.xplane.pb ROUNDS, with a Python that has xprof==2.24.2 and
+xprof-rs==0.1.3 (bench/xprof.sh makes one); a peer that is missing or fails is skipped and
+said to be.
 
 A run of XProf gets its own copy of the file, as XProf keeps caches beside its
 input. Two times are taken of it: of the whole process, and of the conversion
@@ -81,49 +83,6 @@ def xprof_rs(command, path, folder):
     return {"seconds": s, "rss": mem, "bytes": len(out)}
 
 
-def best(what, runs, once):
-    """Runs once() that often; returns its shortest run, or None with the reason."""
-    results = []
-    for _ in range(runs):
-        try:
-            results.append(once())
-        except RuntimeError as e:
-            print("%-34s no result: %s" % (what, " ".join(str(e).split())))
-            return None
-    r = min(results, key=lambda r: r["seconds"])
-    r["median"] = statistics.median(x["seconds"] for x in results)
-    extra = ", conversion alone %.3f s" % r["convert"] if "convert" in r else ""
-    print("%-34s best %.3f s, median %.3f s, memory %.0f MB%s%s" % (
-        what, r["seconds"], r["median"], r["rss"] / 1e6,
-        ", %d ops" % r["rows"] if "rows" in r else "", extra))
-    return r
-
-
-def main():
-    exe, path, runs = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    print("%.0f MB, %d processors, load %.1f" % (os.path.getsize(path) / 1e6, os.cpu_count(), os.getloadavg()[0]))
-    with tempfile.TemporaryDirectory() as work:
-        count = iter(range(10**6))
-        folder = lambda: os.path.join(work, str(next(count)))
-
-        def clean(once):
-            """A run that leaves nothing in the way of the next."""
-            def f():
-                d = folder()
-                try:
-                    return once(d)
-                finally:
-                    shutil.rmtree(d, ignore_errors=True)
-            return f
-
-        ours = best("layerscope report --format json", runs, lambda: layerscope(exe, path))
-        text = best("layerscope report", runs, lambda: plain(exe, path))
-        rs = best("xprof-rs get_hlo_stats", runs, clean(lambda d: xprof_rs("get_hlo_stats", path, d)))
-        xp = best("xprof hlo_stats", max(1, runs // 3), clean(lambda d: xprof(path, d)))
-    for name, other in (("xprof, whole process", xp and xp["seconds"]), ("xprof, conversion alone", xp and xp["convert"]), ("xprof-rs", rs and rs["seconds"])):
-        if other:
-            print("%-34s %.1f x the time of report --format json, %.1f x that of report" % (name, other / ours["seconds"], other / text["seconds"]))
-
 
 def plain(exe, path):
     s, mem, code, _, err = run([exe, "report", path])
@@ -132,5 +91,43 @@ def plain(exe, path):
     return {"seconds": s, "rss": mem}
 
 
+def line(what, results):
+    times = [r["seconds"] for r in results]
+    extra = ", conversion alone %.3f s" % min(r["convert"] for r in results) if "convert" in results[0] else ""
+    rows = ", %d ops" % results[0]["rows"] if "rows" in results[0] else ""
+    print("%-34s best %.3f s, median %.3f s of %d, memory %.0f MB%s%s" % (
+        what, min(times), statistics.median(times), len(times), max(r["rss"] for r in results) / 1e6, rows, extra))
+
+
+def main(exe, path, rounds):
+    print("%.0f MB, %d processors, load %.1f" % (os.path.getsize(path) / 1e6, os.cpu_count(), os.getloadavg()[0]))
+    peers = {
+        "layerscope report --format json": lambda folder: layerscope(exe, path),
+        "layerscope report": lambda folder: plain(exe, path),
+        "xprof-rs get_hlo_stats": lambda folder: xprof_rs("get_hlo_stats", path, os.path.join(folder, "rs")),
+        "xprof hlo_stats": lambda folder: xprof(path, os.path.join(folder, "xprof")),
+    }
+    found = {name: [] for name in peers}
+    for _ in range(rounds):  # in turn, so that a busy spell hits all
+        for name, once in list(peers.items()):
+            with tempfile.TemporaryDirectory() as folder:
+                try:
+                    found[name].append(once(folder))
+                except (OSError, RuntimeError) as problem:
+                    print("SKIP %s: %s" % (name, " ".join(str(problem).split())))
+                    del peers[name]
+    for name, results in found.items():
+        if results:
+            line(name, results)
+    ours = found["layerscope report --format json"]
+    for name in ("xprof hlo_stats", "xprof-rs get_hlo_stats"):
+        if ours and found[name]:
+            times = [statistics.median(r["seconds"] for r in x) for x in (found[name], ours)]
+            least = [min(r["seconds"] for r in x) for x in (found[name], ours)]
+            print("%-34s %.1f x the time of report --format json by medians, %.1f x by the best" % (name, times[0] / times[1], least[0] / least[1]))
+
+
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
