@@ -128,41 +128,51 @@ func TestCalibrationKills(t *testing.T) {
 	if os.Getenv("LAYERSCOPE_CALIBRATION") != "" {
 		kills = 50
 	}
-	runs := t.TempDir()
 	rng := rand.New(rand.NewPCG(3, 4))
-	killed := 0
-	for range kills {
-		cmd, _, stderr := f.session("child sleep=30ms", append(args, runs, "--", "faketrace")...)
+	killed, sessions := 0, 0
+	for ; killed < kills && sessions < 4*kills; sessions++ {
+		runs := t.TempDir()
+		killed += f.interrupted(append(args, runs, "--", "faketrace"), code, kills-killed, rng)
+		cmd, got, stderr := f.session("child sleep=30ms", append(args, runs, "--", "faketrace")...)
+		if c := exitCode(cmd.Wait()); c != code {
+			t.Fatalf("code %d, want %d: %s", c, code, stderr)
+		}
+		if diff := cmp.Diff(resultOf(t, want.Bytes()), resultOf(t, got.Bytes())); diff != "" {
+			t.Errorf("after %d kills (-peace +killed):\n%s", killed, diff)
+		}
+		f.clean()
+		for _, side := range sideNames {
+			a, err1 := os.ReadDir(filepath.Join(peace, side))
+			b, err2 := os.ReadDir(filepath.Join(runs, side))
+			if err1 != nil || err2 != nil || fmt.Sprint(names(a)) != fmt.Sprint(names(b)) {
+				t.Errorf("%s: %v, want %v; %v %v", side, names(b), names(a), err1, err2)
+			}
+		}
+		noneAlive(t, runs)
+	}
+	t.Logf("killed %d times in %d sessions", killed, sessions)
+}
+
+// interrupted kills a session at random points, at most so many times, until it
+// ends before it is killed, and returns how often it was.
+func (f *fakeRepository) interrupted(args []string, code, most int, rng *rand.Rand) (killed int) {
+	f.t.Helper()
+	for killed < most {
+		cmd, _, stderr := f.session("child sleep=30ms", args...)
 		time.Sleep(time.Duration(rng.IntN(600)) * time.Millisecond)
 		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
+			f.t.Fatal(err)
 		}
 		err := cmd.Wait()
 		if c := exitCode(err); c >= 0 {
 			if c != code {
-				t.Fatalf("ended with %d: %s", c, stderr)
+				f.t.Fatalf("ended with %d: %s", c, stderr)
 			}
-			break // finished before it was killed
+			break
 		}
 		killed++
 	}
-	cmd, got, stderr := f.session("child sleep=30ms", append(args, runs, "--", "faketrace")...)
-	if c := exitCode(cmd.Wait()); c != code {
-		t.Fatalf("code %d, want %d: %s", c, code, stderr)
-	}
-	if diff := cmp.Diff(resultOf(t, want.Bytes()), resultOf(t, got.Bytes())); diff != "" {
-		t.Errorf("after %d kills (-peace +killed):\n%s", killed, diff)
-	}
-	f.clean()
-	for _, side := range sideNames {
-		a, err1 := os.ReadDir(filepath.Join(peace, side))
-		b, err2 := os.ReadDir(filepath.Join(runs, side))
-		if err1 != nil || err2 != nil || fmt.Sprint(names(a)) != fmt.Sprint(names(b)) {
-			t.Errorf("%s: %v, want %v; %v %v", side, names(b), names(a), err1, err2)
-		}
-	}
-	noneAlive(t, runs)
-	t.Logf("killed %d times", killed)
+	return killed
 }
 
 func names(entries []os.DirEntry) (out []string) {
