@@ -39,7 +39,7 @@ fi
 
 while read -r n dir target; do
 	echo "fuzz $dir $target $fuzztime"
-	if ! (cd "$dir" && "$work/$n.test" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$fuzztime" \
+	if ! (cd "$dir" && "$work/$n.test" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$fuzztime" -test.fuzzminimizetime 5x \
 		-test.fuzzcachedir "$cache/$dir" -test.parallel 2 >"$work/out" 2>&1 </dev/null); then
 		cat "$work/out"
 		echo "$dir: $target" >>"$work/failed"
