@@ -22,6 +22,7 @@ type Analysis struct {
 	Inputs   []Input
 	Format   string
 	Lossy    string // why the input holds less than was measured; "" = it does not
+	OpsOnly  bool   // made with Options.OpsOnly
 	Findings []Finding
 
 	Capture    Capture

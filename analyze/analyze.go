@@ -66,7 +66,7 @@ const severalDevices int32 = -2
 // Analyze computes the analysis of a capture: op totals first, then which layer
 // each op belongs to, then layer sums by step. Tracks are read two or three
 // times in batches; an analysis holds no events but those of devices whose ops
-// run on several tracks at once.
+// run on several tracks at once. [Options.OpsOnly] makes do with one pass.
 //
 // Errors are of reading; a capture without ops gives an Analysis with findings.
 func Analyze(t *trace.Trace, opts Options) (*Analysis, error) {
@@ -81,6 +81,9 @@ func Analyze(t *trace.Trace, opts Options) (*Analysis, error) {
 	s.gatherSteps()
 	if err := s.findLayers(); err != nil {
 		return nil, err
+	}
+	if opts.OpsOnly {
+		return s.out, s.opsOnly()
 	}
 	if err := s.attribute(); err != nil {
 		return nil, err

@@ -58,6 +58,11 @@ func (s *study) summariseDevices() error {
 
 // deviceWall computes busy time and wall shares of one device.
 func (s *study) deviceWall(d int, out *Device) error {
+	if s.opts.OpsOnly {
+		busy, err := s.busyUnion(d, out.Busy)
+		out.Busy, out.WallShare = busy, busy
+		return err
+	}
 	if !s.simple(d) {
 		busy, err := s.shareWall(d)
 		out.Busy, out.WallShare = busy, busy

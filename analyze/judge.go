@@ -65,18 +65,9 @@ func (s *study) judgeSteps() {
 	if !marked && s.t.Lossy == "" {
 		s.find("no-steps", trace.Info, 1, "mark steps with jax.profiler.StepTraceAnnotation to get samples by step", "no step marks%s", instead(s.out.Capture.StepSource))
 	}
-	compiled, first := 0, ""
-	for i := range s.out.Steps {
-		if s.out.Steps[i].Reason == "compile" {
-			compiled++
-			if first == "" {
-				first = s.out.Steps[i].Name
-			}
-		}
-	}
-	if n := len(s.out.Compiles); n > 0 {
-		s.find("compile-in-window", trace.Warning, int64(n), "warm up every shape before the capture; steps with a compilation are left out of samples, never out of totals",
-			"%d compilations inside the window, in %d of %d steps", n, compiled, len(s.out.Steps))
+	s.judgeCompiles()
+	if s.opts.OpsOnly {
+		return
 	}
 	used, outliers := 0, 0
 	for i := range s.out.Steps {
@@ -101,6 +92,24 @@ func (s *study) judgeSteps() {
 	} else if float64(outliers) > disturbedSteps*float64(used) {
 		s.find("disturbed-capture", trace.Warning, 1, again, "%d of %d steps took much longer or shorter than the median step", outliers, used)
 	}
+}
+
+func (s *study) judgeCompiles() {
+	n := len(s.t.Compiles)
+	if n == 0 {
+		return
+	}
+	compiled, in := 0, ""
+	for i := range s.out.Steps {
+		if s.out.Steps[i].Reason == "compile" {
+			compiled++
+		}
+	}
+	if !s.opts.OpsOnly {
+		in = fmt.Sprintf(", in %d of %d steps", compiled, len(s.out.Steps))
+	}
+	s.find("compile-in-window", trace.Warning, int64(n), "warm up every shape before the capture; steps with a compilation are left out of samples, never out of totals",
+		"%d compilations inside the window%s", n, in)
 }
 
 // shapes counts the kinds of steps among those that count.

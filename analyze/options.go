@@ -19,4 +19,9 @@ type Options struct {
 	// IdleShare is the share of the window above which idleness is a finding;
 	// 0 means 0.5.
 	IdleShare float64
+	// OpsOnly leaves out all that tables of ops, categories and programs don't
+	// need: one pass over the op tracks gives them. The analysis then has no layer
+	// rows, components, scopes, steps, async and host rows, and no findings about
+	// steps; ops have the same columns as ever.
+	OpsOnly bool
 }

@@ -16,6 +16,9 @@ func (r *Report) findingBlock() block {
 	if len(b.items) == 0 {
 		b.para = []string{"None."}
 	}
+	if r.a.OpsOnly {
+		b.after = append(b.after, "Only ops, categories and programs were looked at; layerscope check judges the steps too.")
+	}
 	return b
 }
 

@@ -160,6 +160,14 @@ func Sections() []string {
 	return names
 }
 
+// OpsOnly reports whether the sections chosen need no more of an analysis than
+// [analyze.Options.OpsOnly] leaves.
+func (o *Options) OpsOnly() bool {
+	return len(o.By) > 0 && o.Filter.root == nil && !slices.ContainsFunc(o.By, func(name string) bool {
+		return !slices.Contains([]string{"op", "category", "program", "source"}, name)
+	})
+}
+
 // chosen returns the sections wanted, each once.
 func (r *Report) chosen() []section {
 	if len(r.opts.By) == 0 {

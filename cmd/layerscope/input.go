@@ -35,6 +35,8 @@ type inputFlags struct {
 
 	damaged bool // an unreadable file is a finding about it, no failure
 
+	opsOnly bool // the output shows no more than ops, categories and programs
+
 	also func(*trace.Trace) // looks at a trace before it is closed; may be nil
 }
 
@@ -79,7 +81,7 @@ func (in *input) String() string {
 // options turns the flags into those of the packages below.
 func (f *inputFlags) options() (trace.Options, analyze.Options, error) {
 	to := trace.Options{HLO: f.hlo, MaxDecompressed: int64(f.most)}
-	ao := analyze.Options{Expect: f.expect}
+	ao := analyze.Options{Expect: f.expect, OpsOnly: f.opsOnly}
 	switch f.clock {
 	case "device":
 	case "event":

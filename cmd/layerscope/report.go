@@ -31,7 +31,10 @@ func (a *app) report() *cobra.Command {
 		Short: "Where the time went: by layer, component, category, op, program and step",
 		Long: `report breaks the time of a capture down by layer and everything else. The rows of a table add up to its total,
 what could not be placed is a row of its own, and every share says what it is a share of. Several inputs give one
-report each.`,
+report each.
+
+With --by op, category, program or source only, text and CSV are made in one pass over the ops, without hash or
+findings about steps.`,
 		Example: `  layerscope report host.xplane.pb
   layerscope report --by layer,op --top 40 host.xplane.pb
   layerscope report --filter 'layer:layer_3 -component:norm' --all host.xplane.pb
@@ -46,7 +49,11 @@ report each.`,
 			if err != nil {
 				return err
 			}
-			rs, failed := a.each(cmd.Context(), args, &in, true, func(an *analyze.Analysis, i input) *reports.Report {
+			// Such a report is for looking, and made as soon as it can be. Documents
+			// hold all sections and the files' hashes, whatever text shows.
+			in.opsOnly = opts.OpsOnly() && slices.Contains([]string{"text", "csv", "md"}, out.format) && in.steps == "all" && !f.strict
+			hash := out.format != "csv" && !in.opsOnly
+			rs, failed := a.each(cmd.Context(), args, &in, hash, func(an *analyze.Analysis, i input) *reports.Report {
 				opts := opts
 				if i.label != "" {
 					opts.Title = i.label
