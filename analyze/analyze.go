@@ -4,8 +4,6 @@ package analyze
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/layerscope/layerscope/trace"
 )
@@ -149,21 +147,9 @@ func (s *study) selectDevices() {
 	}
 }
 
-// asksFor says whether the options ask for a device, by its name, its ordinal, or
-// its host and either.
+// asksFor says whether the options ask for a device.
 func (s *study) asksFor(d *trace.Device) bool {
-	if len(s.opts.Devices) == 0 {
-		return true
-	}
-	for _, want := range s.opts.Devices {
-		if rest, ok := strings.CutPrefix(want, d.Host); ok && d.Host != "" && (rest == d.Name || rest == "/"+d.Name || rest == "/"+strconv.Itoa(d.Ordinal)) {
-			return true
-		}
-		if want == d.Name || want == strconv.Itoa(d.Ordinal) {
-			return true
-		}
-	}
-	return false
+	return len(s.opts.Devices) == 0 || slices.ContainsFunc(s.opts.Devices, d.Is)
 }
 
 // gatherOps sums the tracks' tallies by op and folds the scopes.

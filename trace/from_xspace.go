@@ -38,7 +38,8 @@ type xspaceReader struct {
 
 // fromXSpace adds the planes of an XSpace to t. Events stay in r.
 func fromXSpace(t *Trace, r io.ReaderAt, size int64, host string, opts Options) error {
-	sp, err := xspace.Index(r, size)
+	part := &partOf{host: host, opts: opts}
+	sp, err := part.index(r, size)
 	if err != nil {
 		return xspaceError(err)
 	}
@@ -67,6 +68,7 @@ func fromXSpace(t *Trace, r io.ReaderAt, size int64, host string, opts Options) 
 		}
 	}
 	x.join()
+	part.report(t)
 	for p, raw := range x.hlo {
 		x.t.Programs[p].raw = raw
 	}
@@ -105,7 +107,7 @@ func (x *xspaceReader) normalise() {
 
 // environment reads wall-clock times and options of the session.
 func (x *xspaceReader) environment(pl *xspace.Plane) error {
-	if pl.Name != "Task Environment" && pl.Name != "/host:metadata" {
+	if pl.Name != environmentPlane && pl.Name != metadataPlane {
 		return nil
 	}
 	if err := pl.Load(); err != nil {
@@ -139,7 +141,7 @@ func (x *xspaceReader) environment(pl *xspace.Plane) error {
 // metadata collects the HLO modules of /host:metadata. The program id is in a
 // stat or in the name's parentheses; the metadata id may be a small ordinal.
 func (x *xspaceReader) metadata(pl *xspace.Plane) error {
-	if pl.Name != "/host:metadata" {
+	if pl.Name != metadataPlane {
 		return nil
 	}
 	for i := range uint32(min(pl.NumEvents(), x.limit)) {

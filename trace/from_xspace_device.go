@@ -14,13 +14,10 @@ import (
 
 // device adds a device plane: its facts, tracks, program executions and steps.
 func (x *xspaceReader) device(pl *xspace.Plane) error {
-	rest, ok := strings.CutPrefix(pl.Name, "/device:")
+	dev, ok := deviceOf(pl.Name, x.host)
 	if !ok || len(pl.Lines) == 0 {
 		return nil
 	}
-	kind, ordinal, _ := strings.Cut(rest, ":")
-	dev := Device{Name: pl.Name, Host: x.host, Kind: strings.ToLower(kind)}
-	dev.Ordinal, _ = strconv.Atoi(strings.Fields(ordinal + " 0")[0])
 	if err := pl.Load(); err != nil {
 		return err
 	}
@@ -39,6 +36,15 @@ func (x *xspaceReader) device(pl *xspace.Plane) error {
 		return x.gpu(pl, index)
 	}
 	return x.tpu(pl, index)
+}
+
+// deviceOf returns the device that a plane of that name is of.
+func deviceOf(plane, host string) (dev Device, ok bool) {
+	rest, ok := strings.CutPrefix(plane, "/device:")
+	kind, ordinal, _ := strings.Cut(rest, ":")
+	dev = Device{Name: plane, Host: host, Kind: strings.ToLower(kind)}
+	dev.Ordinal, _ = strconv.Atoi(strings.Fields(ordinal + " 0")[0])
+	return dev, ok
 }
 
 // deviceFact reads one plane stat.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/layerscope/layerscope/trace/internal/inflate"
 	"github.com/layerscope/layerscope/trace/internal/perfetto"
+	"github.com/layerscope/layerscope/trace/internal/ranged"
 	"github.com/layerscope/layerscope/trace/internal/xspace"
 )
 
@@ -94,8 +95,12 @@ type input struct {
 	name string
 	file *os.File // nil for a stream
 	size int64
+	far  *ranged.File // instead of file; nil for others
 	r    io.Reader
 	host string
+
+	version, crc32c string            // of a remote file
+	whole           func(what string) // told when a remote file is read whole; may be nil
 
 	head []byte          // the first bytes, decompressed
 	gzip *inflate.Reader // what follows them, if it is a gzip stream
@@ -126,6 +131,13 @@ func (t *Trace) openFile(path string, opts Options) error {
 	return at(path, t.read(in, opts))
 }
 
+// tell says what makes a remote file be read whole.
+func (in *input) tell(what string) {
+	if in.whole != nil {
+		in.whole(what)
+	}
+}
+
 // hostOf returns the host that a capture's file name states.
 func hostOf(path string) string {
 	name := filepath.Base(path)
@@ -149,6 +161,7 @@ func (t *Trace) read(in *input, opts Options) error {
 	in.r = io.MultiReader(bytes.NewReader(head), in.r)
 	packed := compression(head)
 	if packed != "" {
+		in.tell(packed[1:])
 		src, err := expand(packed, in.r, opts.MaxDecompressed)
 		if err != nil {
 			return err
@@ -170,7 +183,10 @@ func (t *Trace) read(in *input, opts Options) error {
 	if t.Format == "" {
 		t.Format = format
 	}
-	t.Inputs = append(t.Inputs, Input{Path: in.name, SHA256: opts.sum, Bytes: in.size, Format: format + packed})
+	if packed == "" && format != formatXSpace {
+		in.tell(format)
+	}
+	t.Inputs = append(t.Inputs, Input{Path: in.name, SHA256: opts.sum, Bytes: in.size, Format: format + packed, Version: in.version, CRC32C: in.crc32c})
 	switch format {
 	case formatXSpace:
 		return t.readXSpace(in, packed != "", opts)
@@ -195,6 +211,9 @@ func (t *Trace) read(in *input, opts Options) error {
 // readXSpace hands an XSpace to its reader: the file itself, or a copy of what
 // was decompressed.
 func (t *Trace) readXSpace(in *input, packed bool, opts Options) error {
+	if in.far != nil && !packed {
+		return fromXSpace(t, in.far, in.size, in.host, opts)
+	}
 	if in.file != nil && !packed {
 		return fromXSpace(t, in.file, in.size, in.host, opts)
 	}

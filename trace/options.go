@@ -22,6 +22,13 @@ type Options struct {
 	// MaxDecompressed bounds the bytes that a compressed input may expand to;
 	// 0 means 64 GiB.
 	MaxDecompressed int64
+	// Devices limits what is read of an XSpace to the planes of devices for which
+	// [Device.Is] is true of one of these names, and what their analysis needs. None,
+	// or none that the file has, is all of them.
+	Devices []string
+	// HostThreads asks for the events of host threads even where Devices makes a
+	// remote file be read in part.
+	HostThreads bool
 	// Hash computes the SHA-256 of each input file.
 	Hash bool
 	sum  string // of the file at hand

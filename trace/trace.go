@@ -4,6 +4,8 @@ package trace
 
 import (
 	"io"
+	"strconv"
+	"strings"
 
 	"github.com/layerscope/layerscope/trace/hlo"
 )
@@ -49,6 +51,15 @@ type Device struct {
 	PeakFLOPs float64 // FLOP/s; 0 = not stated
 	PeakHBM   float64 // bytes/s; 0 = not stated
 	Memory    int64   // bytes; 0 = not stated
+}
+
+// Is says whether the device is the one asked for by its name, its ordinal, or
+// its host before either: "/device:TPU:0", "0", "host-3/0".
+func (d *Device) Is(name string) bool {
+	if rest, ok := strings.CutPrefix(name, d.Host); ok && d.Host != "" && (rest == d.Name || rest == "/"+d.Name || rest == "/"+strconv.Itoa(d.Ordinal)) {
+		return true
+	}
+	return name == d.Name || name == strconv.Itoa(d.Ordinal)
 }
 
 // An OpID indexes [Trace.Ops].
@@ -137,6 +148,11 @@ type Input struct {
 	SHA256 string // hex; "" when not computed
 	Bytes  int64  // as stored, before decompression
 	Format string
+
+	// Of a remote file, whose SHA-256 only a whole read would tell; "" = a local
+	// one, or not stated.
+	Version string // "generation 17…", or an entity tag
+	CRC32C  string // base64 of the big-endian sum, as stores print it
 }
 
 // Severity ranks findings.

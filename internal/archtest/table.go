@@ -11,6 +11,7 @@ var table = []Rule{
 	{Packages: "trace/internal/chromejson/...", Imports: []string{"trace/internal/chromejson/..."}, Tests: []string{"trace/internal/inflate"}},
 	{Packages: "trace/internal/perfetto/...", Imports: []string{"trace/internal/perfetto/..."}},
 	{Packages: "trace/internal/inflate"},
+	{Packages: "trace/internal/ranged"},
 	{Packages: "trace/internal/tracetxt"},
 	{Packages: "trace/internal/ring", Imports: []string{"trace/internal/tick"}},
 	{Packages: "trace/internal/tick"},

@@ -28,6 +28,7 @@ func FuzzScan(f *testing.F) {
 		if events > int64(len(b)/2) {
 			t.Fatalf("%d events in %d bytes", events, len(b))
 		}
+		indexAll(b)
 		m := new(xspacepb.XSpace)
 		if !plain(b, spaceMessage) || proto.Unmarshal(b, m) != nil || repeats(m) {
 			return

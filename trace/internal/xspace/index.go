@@ -19,14 +19,22 @@ func Index(r io.ReaderAt, size int64) (*Space, error) {
 	if size <= 0 {
 		return nil, ErrEmpty
 	}
-	ix := &indexer{
+	ix := newIndexer(r, size)
+	return ix.done(ix.space())
+}
+
+func newIndexer(r io.ReaderAt, size int64) *indexer {
+	return &indexer{
 		sp:     &Space{Size: size, r: r},
 		cu:     cursor{r: r, size: size},
 		planes: map[planeKey]*Plane{},
 		lines:  map[lineKey]*Line{},
 		others: map[lineKey]*Line{},
 	}
-	err := ix.space()
+}
+
+// done returns the Space, or why there is none.
+func (ix *indexer) done(err error) (*Space, error) {
 	if err != nil || len(ix.sp.probs.list) > 0 {
 		if mangled, merr := ix.mangled(); merr == nil && mangled {
 			return nil, ErrMangled
@@ -55,7 +63,8 @@ type indexer struct {
 	others   map[lineKey]*Line // the others, and by what names
 	messages int               // XLine messages and runs kept so far
 	nLines   int
-	known    bool // a field of XSpace was seen
+	known    bool     // a field of XSpace was seen
+	outline  *Outline // planes are only noted in it; nil = they are indexed
 }
 
 // space walks the outermost message.
@@ -96,6 +105,9 @@ func (ix *indexer) spaceField(off int64, f span) error {
 	var list *[]string
 	switch f.num {
 	case spacePlanes:
+		if ix.outline != nil {
+			return ix.header(f.off, f.end, cut)
+		}
 		return ix.plane(f.off, f.end, cut)
 	case spaceErrors:
 		list = &ix.sp.Errors

@@ -24,6 +24,8 @@ type Config struct {
 	Bytes  int64 // wanted size of the file, met within some percent; 0 means 1 MiB
 	Planes int   // 0 means 4
 	Layers int   // 0 means 28
+	HLO    int64 // about how many of the bytes are HLO of the program; 0 means none
+	Host   int64 // and events of host threads; 0 means none
 }
 
 // A Truth is what a reader must find in the file.
@@ -71,6 +73,16 @@ func (pr *program) file(w io.Writer, cfg Config, runs int) (tr Truth, err error)
 	size := counter(0)
 	xw := xspace.NewWriter(io.MultiWriter(w, &size))
 	tr.Executions = int64(runs)
+	if cfg.HLO > 0 {
+		if err := pr.hloPlane(xw, cfg.HLO); err != nil {
+			return tr, err
+		}
+	}
+	if cfg.Host > 0 {
+		if err := pr.hostPlane(xw, cfg.Host); err != nil {
+			return tr, err
+		}
+	}
 	for i := range cfg.Planes {
 		err := xw.Plane(int64(2+8*i), fmt.Sprintf("/device:TPU:%d", i), func(pw *xspace.PlaneWriter) error {
 			return pr.plane(pw, cfg.Seed+uint64(i), runs)

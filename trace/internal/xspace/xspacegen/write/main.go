@@ -17,13 +17,16 @@ import (
 
 func main() {
 	mb := flag.Int64("mb", 128, "size of the file, MiB")
+	planes := flag.Int("planes", 4, "devices")
+	hlo := flag.Int64("hlo", 0, "of them HLO metadata, KiB")
+	host := flag.Int64("host", 0, "of them host threads, KiB")
 	seed := flag.Uint64("seed", 1, "seed of its times")
 	flag.Parse()
 	if flag.NArg() != 1 {
 		fmt.Fprintln(os.Stderr, "write: wanted the path of the file to write")
 		os.Exit(2)
 	}
-	truth, err := write(flag.Arg(0), xspacegen.Config{Seed: *seed, Bytes: *mb << 20})
+	truth, err := write(flag.Arg(0), xspacegen.Config{Seed: *seed, Bytes: *mb << 20, Planes: *planes, HLO: *hlo << 10, Host: *host << 10})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "write:", err)
 		os.Exit(1)
