@@ -21,7 +21,7 @@ export CGO_ENABLED = 0
 all: build
 
 build:
-	@go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/layerscope ./cmd/layerscope
+	@go build -trimpath -tags 'disable_grpc_modules $(TAGS)' -ldflags '$(LDFLAGS)' -o bin/layerscope ./cmd/layerscope
 
 # The quick build leaves the cloud clients out.
 demo:

@@ -114,6 +114,10 @@ func hintFor(err error) string {
 	if errors.As(err, &in) && in.Hint != "" {
 		return in.Hint
 	}
+	var cloud interface{ Hint() string }
+	if errors.As(err, &cloud) {
+		return cloud.Hint()
+	}
 	switch {
 	case errors.Is(err, syscall.EACCES):
 		return "check the file's permissions"

@@ -33,17 +33,20 @@ var table = []Rule{
 	{Packages: "reports/profile", Imports: []string{"analyze", "trace/hlo"}, Tests: []string{"trace"}, Exported: 8},
 	{Packages: "reports/eventtable", Exported: 4},
 	{Packages: "reports/bundle", Exported: 8},
-	{Packages: "reports/runindex", Exported: 15},
-	{Packages: "reports/gcs", Imports: []string{"reports/bundle", "reports/runindex"}},
+	{Packages: "reports/objects", Exported: 16},
+	{Packages: "reports/internal/storetest", Imports: []string{"reports/objects"}},
+	{Packages: "reports/gcs", Imports: []string{"reports/objects"}, Exported: 4},
+	{Packages: "reports/runindex", Imports: []string{"reports/objects"}, Exported: 16},
 
 	{Packages: "cmd/layerscope", Imports: []string{
 		"trace", "trace/hlo", "trace/memprof", "trace/capture", "analyze", "engine", "engine/scorehttp",
-		"reports", "reports/profile", "reports/eventtable", "reports/bundle", "reports/runindex", "reports/gcs", "internal/term/...",
+		"reports", "reports/profile", "reports/eventtable", "reports/bundle", "reports/runindex", "reports/objects", "reports/gcs", "internal/term/...",
 	}},
 
 	{Packages: "internal/term", Imports: []string{"internal/term/termtext"}},
 	{Packages: "internal/term/termtext"},
 	{Packages: "internal/tracetest", Imports: []string{"trace", "trace/hlo", "trace/memprof"}},
+	{Packages: "internal/fakegcs"},
 	{Packages: "internal/archtest"},
 	{Packages: "internal/doctest"},
 	{Packages: "internal/ci/..."},
@@ -52,7 +55,7 @@ var table = []Rule{
 
 // testImports is what any test may import besides its package's own rule: the
 // package under test and everything the rule allows come for free.
-var testImports = []string{"internal/tracetest"}
+var testImports = []string{"internal/tracetest", "internal/fakegcs", "reports/internal/storetest"}
 
 // outside is the modules we stand on and who may use them; a Test module only
 // serves tests. A new one needs an ADR and a line here.
