@@ -36,11 +36,12 @@ var table = []Rule{
 	{Packages: "reports/objects", Exported: 16},
 	{Packages: "reports/internal/storetest", Imports: []string{"reports/objects"}},
 	{Packages: "reports/gcs", Imports: []string{"reports/objects"}, Exported: 4},
+	{Packages: "reports/viewer", Imports: []string{"reports/internal/svg", "reports/internal/quantity"}, Exported: 9},
 	{Packages: "reports/runindex", Imports: []string{"reports/objects"}, Exported: 16},
 
 	{Packages: "cmd/layerscope", Imports: []string{
 		"trace", "trace/hlo", "trace/memprof", "trace/capture", "analyze", "engine", "engine/scorehttp",
-		"reports", "reports/profile", "reports/eventtable", "reports/bundle", "reports/runindex", "reports/objects", "reports/gcs", "internal/term/...",
+		"reports", "reports/profile", "reports/eventtable", "reports/bundle", "reports/runindex", "reports/objects", "reports/viewer", "reports/gcs", "internal/term/...",
 	}},
 
 	{Packages: "internal/term", Imports: []string{"internal/term/termtext"}},
@@ -76,7 +77,7 @@ var outside = []Dependency{
 	{Module: "golang.org/x/sys", In: []string{"..."}},
 	{Module: "golang.org/x/sync", In: []string{"..."}},
 	{Module: "golang.org/x/term", In: []string{"internal/term"}},
-	{Module: "net/http", In: []string{"trace/capture/...", "engine/scorehttp", "reports/gcs", "cmd/layerscope", "internal/..."}},
+	{Module: "net/http", In: []string{"trace/capture/...", "engine/scorehttp", "reports/gcs", "reports/viewer", "cmd/layerscope", "internal/..."}},
 
 	{Module: "github.com/google/go-cmp", Test: true},
 	{Module: "github.com/rogpeppe/go-internal", Test: true},

