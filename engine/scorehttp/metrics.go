@@ -27,7 +27,7 @@ type metrics struct {
 }
 
 // paths are those with a counter of their own; all others are one.
-var paths = []string{"/v1/score", "/v1/models", "/health", "/healthz", "/readyz", "/get_server_info", "/metrics", "/start_profile", "/stop_profile", "/profile_status"}
+var paths = []string{"/v1/score", "/v1/models", "/health", "/healthz", "/readyz", "/get_server_info", "/metrics", "/start_profile", "/stop_profile", "/profile_status", "/profile_capture", "/memory_profile"}
 
 func (m *metrics) count(path string, status int, d time.Duration) {
 	if !slices.Contains(paths, path) {

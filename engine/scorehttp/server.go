@@ -36,7 +36,7 @@ type Options struct {
 	Queue    int           // requests that may wait; more are refused with 429. 0 = 256
 	MaxBody  int64         // bytes of a request body; 0 = 32 MiB
 	Timeout  time.Duration // of one request, waiting included; 0 = 60 s
-	Key      string        // bearer key that /v1 wants; "" = none
+	Key      string        // bearer key that /v1 and the profiler want; "" = none
 	Profiles string        // directory of captures; "" = ./profiles
 	Version  string
 	Log      *slog.Logger // access log, a line a request; nil = none
@@ -86,6 +86,8 @@ func New(e *engine.Engine, opt Options) *Server {
 		s.mux.HandleFunc(method+" /stop_profile", s.stopProfile)
 	}
 	s.mux.HandleFunc("GET /profile_status", s.profileStatus)
+	s.mux.HandleFunc("GET /profile_capture", s.profileCapture)
+	s.mux.HandleFunc("GET /memory_profile", s.memoryProfile)
 	return s
 }
 
@@ -176,7 +178,7 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) info(w http.ResponseWriter, _ *http.Request) {
 	in := s.e.Info()
 	reply(w, http.StatusOK, map[string]any{
-		"model_path": in.Model, "model": in.Model, "version": s.opt.Version, "arch": in.Arch, "random_weights": in.Random, "parameters": in.Parameters,
+		"engine": "layerscope", "model_path": in.Model, "model": in.Model, "version": s.opt.Version, "arch": in.Arch, "random_weights": in.Random, "parameters": in.Parameters,
 		"max_seq_len": in.MaxSeqLen, "max_items": in.MaxItems, "layers": in.Layers, "vocab_size": in.Vocab, "text": in.Text,
 		"device": "cpu", "device_name": in.Backend, "kernels": in.Kernels, "workers": in.Workers, "injected": in.Injected,
 		"bytes_in_use": in.BytesInUse, "peak_bytes_in_use": in.PeakBytesInUse, "bytes_limit": in.BytesLimit,

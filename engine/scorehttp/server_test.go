@@ -19,6 +19,7 @@ import (
 	"github.com/layerscope/layerscope/analyze"
 	"github.com/layerscope/layerscope/engine"
 	"github.com/layerscope/layerscope/trace"
+	"github.com/layerscope/layerscope/trace/memprof"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -194,6 +195,7 @@ func TestProfile(t *testing.T) {
 	if status != 200 {
 		t.Fatalf("%d %v", status, out)
 	}
+	handedOver(t, s, out)
 	tr, err := trace.Open(s.opt.Profiles, trace.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -205,6 +207,69 @@ func TestProfile(t *testing.T) {
 	}
 	if a.Layers.Method != "scope" || a.Capture.StepCount < 3 || a.Layers.OpTime == 0 {
 		t.Errorf("layers by %s, %d steps, op time %d", a.Layers.Method, a.Capture.StepCount, a.Layers.OpTime)
+	}
+}
+
+// handedOver wants the capture of a stopped profile by HTTP, and no other file.
+func handedOver(t *testing.T, s *Server, stopped map[string]any) {
+	t.Helper()
+	_, out := do(t, s, "GET", "/profile_status", "")
+	last, ok := out["last"].(map[string]any)
+	if !ok || out["status"] != "idle" || last["session"] != stopped["session"] || last["bytes"].(float64) <= 0 {
+		t.Fatalf("status %v after %v", out, stopped)
+	}
+	file, err := os.ReadFile(last["file"].(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest("GET", last["capture"].(string), nil))
+	if w.Code != 200 || w.Body.String() != string(file) || w.Result().ContentLength != int64(len(file)) {
+		t.Errorf("%d, %d bytes, the file has %d", w.Code, w.Body.Len(), len(file))
+	}
+	for _, path := range []string{"/profile_capture", "/profile_capture?session=../x", "/profile_capture?session=other"} {
+		if status, _ := do(t, s, "GET", path, ""); status != 404 {
+			t.Errorf("%s: %d, want 404", path, status)
+		}
+	}
+}
+
+// TestProfileEnds: a profile ends by its duration, and a late timer doesn't end
+// the next one; with a key the profiler wants it.
+func TestProfileEnds(t *testing.T) {
+	s := tiny(t, Options{Key: "k"})
+	for _, path := range []string{"/start_profile", "/stop_profile"} {
+		if status, _ := do(t, s, "POST", path, ""); status != 401 {
+			t.Errorf("%s without the key: %d, want 401", path, status)
+		}
+	}
+	for _, path := range []string{"/profile_capture", "/memory_profile"} {
+		if status, _ := do(t, s, "GET", path, ""); status != 401 {
+			t.Errorf("%s without the key: %d, want 401", path, status)
+		}
+	}
+	key := []string{"Authorization", "Bearer k"}
+	_, first := do(t, s, "POST", "/start_profile", `{"duration_ms":20}`, key...)
+	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		if _, out := do(t, s, "GET", "/profile_status", ""); out["status"] == "idle" {
+			if out["last"].(map[string]any)["session"] != first["session"] {
+				t.Errorf("%v, want session %v", out, first["session"])
+			}
+			break
+		}
+		if time.Since(begin) > 10*time.Second {
+			t.Fatal("the profile does not end")
+		}
+	}
+	if _, err := s.profile.stopDir(s, "another"); err == nil {
+		t.Error("stopped another's profile")
+	}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", "/memory_profile", nil)
+	r.Header.Set(key[0], key[1])
+	s.ServeHTTP(w, r)
+	if p, err := memprof.Read(w.Body); w.Code != 200 || err != nil || len(p.Buffers) == 0 {
+		t.Errorf("memory profile: %d, %v", w.Code, err)
 	}
 }
 
