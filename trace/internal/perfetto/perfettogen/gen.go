@@ -22,6 +22,7 @@ type Config struct {
 	Names     int   // 0 means 200
 	Annotated bool  // every slice has one annotation
 	Steps     bool  // times are steps of a clock of the sequence's own
+	Devices   bool  // each track is the line of ops of a device, in a process of its own
 }
 
 // A Truth is what a reader must find in the file.
@@ -158,6 +159,13 @@ func (g *generator) head(ln *lane) {
 	g.pk = message(uvarint(uvarint(g.pk[:0], 10, ln.seq), 13, 1), 59, defaults)
 	g.packet()
 	thread := text(uvarint(uvarint(nil, 1, 1), 2, ln.seq), 5, "thread "+strconv.FormatUint(ln.seq, 10))
+	if g.cfg.Devices {
+		pid := 100 + ln.seq
+		process := text(uvarint(nil, 1, pid), 6, "/device:TPU:"+strconv.FormatUint(ln.seq-1, 10))
+		g.pk = message(uvarint(g.pk[:0], 10, ln.seq), 60, message(uvarint(nil, 1, 500+ln.seq), 3, process))
+		g.packet()
+		thread = text(uvarint(uvarint(nil, 1, pid), 2, ln.seq), 5, "XLA Ops")
+	}
 	g.pk = message(uvarint(g.pk[:0], 10, ln.seq), 60, message(uvarint(nil, 1, 1000+ln.seq), 4, thread))
 	g.packet()
 }

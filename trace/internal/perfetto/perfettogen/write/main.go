@@ -19,13 +19,13 @@ import (
 func main() {
 	mb := flag.Int64("mb", 128, "size of the file, MiB")
 	seed := flag.Uint64("seed", 1, "seed of its times")
-	sequences := flag.Int("sequences", 4, "sequences with a track each, interleaved")
+	devices := flag.Int("devices", 4, "devices with a line of ops each, interleaved")
 	flag.Parse()
 	if flag.NArg() != 1 {
 		fmt.Fprintln(os.Stderr, "write: wanted the path of the file to write")
 		os.Exit(2)
 	}
-	cfg := perfettogen.Config{Seed: *seed, Sequences: *sequences, Chunk: 64, Annotated: true, Slices: 100_000}
+	cfg := perfettogen.Config{Seed: *seed, Sequences: *devices, Devices: true, Chunk: 64, Annotated: true, Slices: 100_000}
 	sample, err := perfettogen.Write(io.Discard, cfg)
 	if err == nil {
 		cfg.Slices = cfg.Slices*(*mb<<20)/sample.Bytes + 1
