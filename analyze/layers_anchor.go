@@ -38,7 +38,7 @@ func (s *study) byAnchor(p *programFacts) (placement, error) {
 	seq, once := s.mainOps(all)
 	beats := s.beats(seq, once)
 	n := countLayers(beats)
-	if n < 3 || variety(beats, n) < minVariety { // two of anything prove no pattern
+	if n < minLayers || variety(beats, n) < minVariety {
 		return pl, nil
 	}
 	anchor := chooseAnchor(beats, n)
@@ -237,6 +237,9 @@ func countLayers(beats []*beat) int {
 	}
 	return best
 }
+
+// minLayers is how many layers make a pattern: two of anything prove none.
+const minLayers = 3
 
 // minVariety is how many kinds of op a layer has at least: two matrix products,
 // an attention and a norm.

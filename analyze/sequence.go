@@ -32,7 +32,8 @@ type window struct {
 // sequence returns the events of one execution of the program on one device, by
 // start; none if there are more than can be one execution. It takes the second
 // execution where there is one, since the first may have begun before the capture.
-// Without executions it is the whole capture.
+// Without executions it is the whole capture, or none if too few ops run once in it
+// for an order to be learnt.
 //
 // All programs' are read in one pass: a service has hundreds, one for each shape.
 func (s *study) sequence(p *programFacts) ([]seqOp, error) {
@@ -71,17 +72,45 @@ func (s *study) openWindows() {
 		if w.device = int(s.ops[p.ops[0]].device); w.device < 0 { // several
 			w.device = s.devices[0]
 		}
+		if s.onceOn(w.device, p.index) < minLayers*minVariety {
+			w.span = span{} // the whole capture is not worth keeping
+		}
 	}
+}
+
+// onceOn counts the ops of a program that ran once on a device.
+func (s *study) onceOn(device, program int) int {
+	count := make(map[trace.OpID]int64)
+	for _, i := range s.tracksOn[device] {
+		for k := range s.tallies[i].ops {
+			if t := &s.tallies[i].ops[k]; s.program(t.op).index == program {
+				count[t.op] += t.count
+			}
+		}
+	}
+	n := 0
+	for _, c := range count {
+		if c == 1 {
+			n++
+		}
+	}
+	return n
 }
 
 // fillWindows collects the events of all windows.
 func (s *study) fillWindows() error {
 	index := make([]int32, len(s.ops)) // of the op's window; −1 = none
+	some := false
 	for id := range index {
 		index[id] = -1
 		if p := s.program(trace.OpID(id)); s.ops[id].count > 0 && p.heavy {
-			index[id] = int32(p.index + 1)
+			if w := &s.windows[p.index+1]; w.start < w.end {
+				index[id], some = int32(p.index+1), true
+			}
 		}
+	}
+	if !some {
+		return nil
 	}
 	for _, tr := range s.tracks {
 		for b, err := range tr.Batches() {

@@ -34,6 +34,7 @@ type perfettoReader struct {
 	stray   int64 // ends without a slice
 
 	plain  map[uint64]OpID // events without facts, by name and category
+	latest []plainOf       // the last found of each name
 	ops    map[uint64]OpID // events with facts, by the hash of what tells them apart
 	known  []opFacts       // what facts say, by OpID − first
 	hash   maphash.Hash
@@ -41,6 +42,7 @@ type perfettoReader struct {
 	roles  []annotationRole
 	seed   maphash.Seed
 	progs  map[string]int
+	marks  []bool    // by OpID: a step or a compilation
 	own    *ownModel // of a file of our own writer
 	lossy  perfetto.ServiceStats
 	stages int64
@@ -57,26 +59,12 @@ type perfettoKey struct {
 	id    uint64
 }
 
-// A perfettoLane is one track in the making: events in the order of the file.
-type perfettoLane struct {
-	key   perfettoKey
-	uuid  uint64
-	title string
-	ns    []int64
-	what  []uint32 // op<<whatBits | type
-	value []float64
-	durs  map[int]int64 // of complete events, by index
-	runs  map[int]int64
-	mixed bool // not in order of time
-	out   columns
-}
-
 // The types of a lane's events, in the low bits of what.
 const (
 	whatBits = 3
 	whatType = 1<<whatBits - 1
 
-	whatGone     = 0 // a time that cannot be known
+	whatGone     = uint32(0) // a time that cannot be known
 	whatBegin    = uint32(perfetto.Begin)
 	whatEnd      = uint32(perfetto.End)
 	whatInstant  = uint32(perfetto.Instant)
@@ -250,42 +238,35 @@ func (x *perfettoReader) event(ev *perfetto.Event) {
 		op, run = x.op(ev)
 		op++ // 0 is a state that is none
 	}
-	if dur != 0 {
-		if ln.durs == nil {
-			ln.durs = map[int]int64{}
-		}
-		ln.durs[len(ln.ns)] = dur
-	}
-	if run != 0 {
-		if ln.runs == nil {
-			ln.runs = map[int]int64{}
-		}
-		ln.runs[len(ln.ns)] = run
-	}
-	x.add(ln, ev, typ, op)
+	x.add(ln, ev, typ, op, dur, run)
 }
 
-// add appends an event to a lane.
-func (x *perfettoReader) add(ln *perfettoLane, ev *perfetto.Event, typ uint32, op OpID) {
-	n := len(ln.ns)
-	switch {
-	case ev.Pending:
-		x.pending = append(x.pending, pendingTime{ln, n, ev.Clock})
-		ln.mixed = true
-	case n > 0 && ev.Ns < ln.ns[n-1]:
-		ln.mixed = true
-	}
+// add gives an event to a lane.
+func (x *perfettoReader) add(ln *perfettoLane, ev *perfetto.Event, typ uint32, op OpID, dur, run int64) {
 	if !ev.Pending && ev.Ns > x.last {
 		x.last = ev.Ns
 	}
-	ln.ns = append(ln.ns, ev.Ns)
-	ln.what = append(ln.what, uint32(op)<<whatBits|typ)
+	if ln.log == nil && !ev.Pending && ln.inOrder(typ, ev.Ns) {
+		if ln.order.n == 0 {
+			ln.first = ev.Ns
+		}
+		ln.last = ev.Ns
+		ln.take(typ, op-1, ev.Ns, dur, run)
+		return
+	}
+	l := ln.keep()
+	if ev.Pending {
+		x.pending = append(x.pending, pendingTime{ln, len(l.ns), ev.Clock})
+		l.mixed = true
+	}
+	l.add(ev.Ns, typ, op, dur, run)
 }
 
 // sample adds a counter's value.
 func (x *perfettoReader) sample(ev *perfetto.Event, ln *perfettoLane, v float64) {
-	ln.value = append(pad(ln.value, len(ln.ns)), v)
-	x.add(ln, ev, whatCounter, 0)
+	l := ln.keep()
+	l.value = append(pad(l.value, len(l.ns)), v)
+	x.add(ln, ev, whatCounter, 0, 0, 0)
 }
 
 // lane finds an event's lane.

@@ -3,7 +3,6 @@
 package trace
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -27,8 +26,8 @@ func (x *perfettoReader) finish() {
 		x.t.Hosts = appendNew(x.t.Hosts, x.host)
 	}
 	for _, ln := range x.lanes {
-		open, stray := ln.pair(x.zero, x.last)
-		x.open, x.stray = x.open+open, x.stray+stray
+		x.open += ln.finish(x.zero, x.last)
+		x.stray += ln.stray
 	}
 	if x.open > 0 {
 		x.t.find(Finding{Code: "slices-open", Severity: Warning, Count: x.open, Message: "slices had not ended when the trace did; they last to its end"})
@@ -50,13 +49,14 @@ func appendNew(list []string, s string) []string {
 func (x *perfettoReader) resolve() {
 	lost := int64(0)
 	for _, p := range x.pending {
-		t, ok := x.rd.Resolve(p.clock, p.lane.ns[p.i])
+		l := p.lane.log
+		t, ok := x.rd.Resolve(p.clock, l.ns[p.i])
 		if !ok {
 			lost++
-			p.lane.what[p.i] = whatGone
+			l.what[p.i] = whatGone
 			continue
 		}
-		p.lane.ns[p.i] = t
+		l.ns[p.i] = t
 		x.last = max(x.last, t)
 	}
 	if lost > 0 {
@@ -71,98 +71,14 @@ const longest = math.MaxInt64 / 1000
 func (x *perfettoReader) base() int64 {
 	base := int64(math.MaxInt64)
 	for _, ln := range x.lanes {
-		for i, ns := range ln.ns {
-			if ln.what[i]&whatType != whatGone && ns < base {
-				base = ns
-			}
+		if ns, ok := ln.begin(); ok && ns < base {
+			base = ns
 		}
 	}
 	if base == math.MaxInt64 {
 		return 0
 	}
 	return base
-}
-
-// pair makes slices of begins and ends: an end closes the innermost open slice.
-// It returns how many slices had no end, and how many ends no slice.
-func (ln *perfettoLane) pair(base, last int64) (open, stray int64) {
-	if ln.mixed {
-		ln.sort()
-	}
-	c := &ln.out
-	var stack []int
-	at := func(ns int64) Time { return Time(min(ns-base, longest)) * 1000 }
-	start := func(i int, dur int64) {
-		c.add(OpID(ln.what[i]>>whatBits-1), at(ln.ns[i]), Duration(min(dur, longest))*Nanosecond)
-		if run, ok := ln.runs[i]; ok || c.run != nil {
-			c.run = append(pad(c.run, c.len()-1), run)
-		}
-	}
-	end := func(ns int64) {
-		n := len(stack) - 1
-		c.dur[stack[n]] = at(ns).Sub(c.start[stack[n]])
-		stack = stack[:n]
-	}
-	for i, w := range ln.what {
-		switch w & whatType {
-		case whatBegin:
-			stack = append(stack, c.len())
-			start(i, 0)
-		case whatEnd:
-			if len(stack) == 0 {
-				stray++
-				continue
-			}
-			end(ln.ns[i])
-		case whatInstant:
-			start(i, 0)
-		case whatComplete:
-			start(i, ln.durs[i])
-		case whatState:
-			if len(stack) > 0 {
-				end(ln.ns[i])
-			}
-			if w>>whatBits != 0 {
-				stack = append(stack, c.len())
-				start(i, 0)
-			}
-		}
-	}
-	open = int64(len(stack))
-	for len(stack) > 0 {
-		end(last)
-	}
-	return open, stray
-}
-
-// sort orders the events of a lane by time; those of one instant stay in the
-// order of the file.
-func (ln *perfettoLane) sort() {
-	order := make([]int, len(ln.ns))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(ln.ns[a], ln.ns[b]) })
-	ns, what := make([]int64, len(order)), make([]uint32, len(order))
-	var value []float64
-	if ln.value != nil {
-		ln.value = pad(ln.value, len(order))
-		value = make([]float64, len(order))
-	}
-	durs, runs := map[int]int64{}, map[int]int64{}
-	for i, o := range order {
-		ns[i], what[i] = ln.ns[o], ln.what[o]
-		if value != nil {
-			value[i] = ln.value[o]
-		}
-		if d, ok := ln.durs[o]; ok {
-			durs[i] = d
-		}
-		if r, ok := ln.runs[o]; ok {
-			runs[i] = r
-		}
-	}
-	ln.ns, ln.what, ln.value, ln.durs, ln.runs = ns, what, value, durs, runs
 }
 
 // report turns the problems of the file into findings.

@@ -99,11 +99,5 @@ func (x *perfettoReader) gpuStage(s *perfetto.Stage) {
 	if ln.title == "" {
 		ln.title = "GPU " + strconv.Itoa(int(s.GPU)) + " " + firstOf(x.rd.Text(s.Queue), "queue "+strconv.FormatUint(s.QueueID, 10))
 	}
-	if s.DurNs > 0 {
-		if ln.durs == nil {
-			ln.durs = map[int]int64{}
-		}
-		ln.durs[len(ln.ns)] = s.DurNs
-	}
-	x.add(ln, &perfetto.Event{Ns: s.Ns}, whatComplete, x.plainOp(s.Name, 0)+1)
+	x.add(ln, &perfetto.Event{Ns: s.Ns}, whatComplete, x.plainOp(s.Name, 0)+1, max(0, s.DurNs), 0)
 }

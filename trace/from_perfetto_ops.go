@@ -191,13 +191,26 @@ func (op *Op) setFact(r annotationRole, v *perfetto.Annotation, f *opFacts) {
 
 // plainOp finds the op of an event with nothing but a name and a category.
 func (x *perfettoReader) plainOp(name, category perfetto.StringID) OpID {
+	if int(name) < len(x.latest) {
+		if l := &x.latest[name]; l.category == category && l.op != 0 {
+			return l.op - 1
+		}
+	}
 	key := uint64(name)<<32 | uint64(category)
 	id, ok := x.plain[key]
 	if !ok {
 		id = x.newOp(Op{Name: firstOf(x.rd.Text(name), noMetadata), Category: x.rd.Text(category), Program: -1})
 		x.plain[key] = id
 	}
+	x.latest = pad(x.latest, int(name)+1)
+	x.latest[name] = plainOf{category, id + 1}
 	return id
+}
+
+// A plainOf is the category and one more than the op of an event's name.
+type plainOf struct {
+	category perfetto.StringID
+	op       OpID
 }
 
 func (x *perfettoReader) newOp(op Op) OpID {

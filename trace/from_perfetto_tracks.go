@@ -74,25 +74,30 @@ func (x *perfettoReader) processName(pid int32) string {
 // firstName is the name of a lane's first event: what Perfetto calls a track
 // without a name.
 func (x *perfettoReader) firstName(ln *perfettoLane) string {
-	for _, id := range ln.out.op {
-		return x.t.Ops[id].Name
+	if ln.slices.n == 0 {
+		return ""
 	}
-	return ""
+	return x.t.Ops[ln.slices.blocks[0].op[0]].Name
 }
 
 // makeTracks adds a track for each lane with events, and devices for processes
 // that are called devices and for threads that ran HLO ops.
 func (x *perfettoReader) makeTracks() {
-	d := perfettoDevices{x: x, byName: map[string]int{}, byOrdinal: map[ordinalKey]int{}}
+	d := perfettoDevices{x: x, byName: map[string]int{}, byOrdinal: map[ordinalKey]int{}, isOp: make([]bool, len(x.t.Ops))}
+	x.marks = make([]bool, len(x.t.Ops))
+	for i := range x.t.Ops {
+		f := x.factsOf(OpID(i))
+		d.isOp[i], x.marks[i] = f.isOp, f.isStep || x.t.Ops[i].Name == compilation
+	}
 	for _, ln := range x.lanes {
 		p := x.place(ln)
-		if ln.value != nil {
+		if ln.log != nil && ln.log.value != nil {
 			x.counterTrack(ln, p)
 		}
-		if ln.out.len() == 0 {
+		if ln.slices.n == 0 {
 			continue
 		}
-		tr := &Track{Name: p.name, Kind: Host, Device: -1, Host: x.host, Bytes: int64(24 * ln.out.len())}
+		tr := &Track{Name: p.name, Kind: Host, Device: -1, Host: x.host, Bytes: int64(24 * ln.slices.n)}
 		if ln.key.kind == 'q' {
 			tr.Kind = Other
 		}
@@ -100,7 +105,7 @@ func (x *perfettoReader) makeTracks() {
 			tr.Device = d.named(p.process)
 			tr.Kind = deviceTrackKind(p.name, x.t.Devices[tr.Device].Kind)
 		}
-		tr.source = &ln.out
+		tr.source = &ln.slices
 		x.t.Tracks = append(x.t.Tracks, tr)
 		switch tr.Kind {
 		case Modules:
@@ -122,10 +127,10 @@ func (x *perfettoReader) counterTrack(ln *perfettoLane, p place) {
 	}
 	op := x.newOp(Op{Name: name, Program: -1})
 	c := &columns{}
-	for i, w := range ln.what {
+	for i, w := range ln.log.what {
 		if w&whatType == whatCounter {
-			c.add(op, Time(min(ln.ns[i]-x.zero, longest))*1000, 0)
-			c.value = append(c.value, ln.value[i])
+			c.add(op, Time(min(ln.log.ns[i]-x.zero, longest))*1000, 0)
+			c.value = append(c.value, ln.log.value[i])
 		}
 	}
 	x.t.Tracks = append(x.t.Tracks, &Track{Name: name, Kind: Counter, Device: -1, Host: x.host, Bytes: int64(24 * c.len()), source: c})
@@ -141,6 +146,7 @@ type perfettoDevices struct {
 	x         *perfettoReader
 	byName    map[string]int
 	byOrdinal map[ordinalKey]int
+	isOp      []bool // by OpID: an HLO op
 }
 
 func (d *perfettoDevices) add(dev Device) int {
@@ -165,17 +171,13 @@ func (d *perfettoDevices) named(process string) int {
 // split takes the HLO ops off a host thread, as JAX on CPU runs them: they become
 // tracks of their device ordinals.
 func (d *perfettoDevices) split(ln *perfettoLane, host *Track, pid int32) {
-	found := false
-	for _, id := range ln.out.op {
-		found = found || d.x.factsOf(id).isOp
-	}
-	if !found {
+	if !ln.slices.has(d.isOp) {
 		return
 	}
 	rest := &columns{}
 	parts := map[int64]*columns{}
 	var order []int64
-	for i, id := range ln.out.op {
+	ln.slices.each(func(id OpID, start Time, dur Duration, run int64) {
 		to := rest
 		if f := d.x.factsOf(id); f.isOp {
 			if to = parts[f.ordinal]; to == nil {
@@ -184,11 +186,11 @@ func (d *perfettoDevices) split(ln *perfettoLane, host *Track, pid int32) {
 				order = append(order, f.ordinal)
 			}
 		}
-		to.add(id, ln.out.start[i], ln.out.dur[i])
-		if ln.out.run != nil && i < len(ln.out.run) {
-			to.run = append(pad(to.run, to.len()-1), ln.out.run[i])
+		to.add(id, start, dur)
+		if run != 0 {
+			to.run = append(pad(to.run, to.len()-1), run)
 		}
-	}
+	})
 	host.source = rest
 	for _, n := range order {
 		k := ordinalKey{pid, n}
@@ -237,40 +239,46 @@ func (x *perfettoReader) runsOf(c *columns, device int) {
 
 // executions reads a lane of program executions.
 func (x *perfettoReader) executions(ln *perfettoLane, device int) {
-	for i, id := range ln.out.op {
-		e := Execution{Program: x.program(x.t.Ops[id].Name), Device: device, Start: ln.out.start[i], Dur: ln.out.dur[i]}
-		if i < len(ln.out.run) {
-			e.RunID = ln.out.run[i]
-		}
-		x.t.Executions = append(x.t.Executions, e)
-	}
+	ln.slices.each(func(id OpID, start Time, dur Duration, run int64) {
+		x.t.Executions = append(x.t.Executions, Execution{Program: x.program(x.t.Ops[id].Name), Device: device, Start: start, Dur: dur, RunID: run})
+	})
 }
 
 func (x *perfettoReader) steps(ln *perfettoLane, device int) {
-	for i, id := range ln.out.op {
+	n := int64(0)
+	ln.slices.each(func(id OpID, start Time, dur Duration, _ int64) {
 		name := x.t.Ops[id].Name
-		number := int64(i)
+		number := n
 		if f := strings.Fields(name); len(f) > 0 {
-			if n, err := strconv.ParseInt(f[len(f)-1], 10, 64); err == nil {
-				number = n
+			if v, err := strconv.ParseInt(f[len(f)-1], 10, 64); err == nil {
+				number = v
 			}
 		}
-		x.t.Steps = append(x.t.Steps, Step{Number: number, Name: name, Device: device, Start: ln.out.start[i], Dur: ln.out.dur[i]})
-	}
+		x.t.Steps = append(x.t.Steps, Step{Number: number, Name: name, Device: device, Start: start, Dur: dur})
+		n++
+	})
 }
 
 // hostMarks reads step annotations and compilations of a host thread.
 func (x *perfettoReader) hostMarks(ln *perfettoLane) {
-	for i, id := range ln.out.op {
-		name := x.t.Ops[id].Name
-		if f := x.factsOf(id); f.isStep {
-			x.t.Steps = append(x.t.Steps, Step{Number: f.step, Name: name, Device: -1, Start: ln.out.start[i], Dur: ln.out.dur[i]})
-		}
-		if name == "backend_compile_and_load" {
-			x.t.Compiles = append(x.t.Compiles, Compile{Start: ln.out.start[i], Dur: ln.out.dur[i]})
-		}
+	if !ln.slices.has(x.marks) {
+		return
 	}
+	ln.slices.each(func(id OpID, start Time, dur Duration, _ int64) {
+		if !x.marks[id] {
+			return
+		}
+		if f := x.factsOf(id); f.isStep {
+			x.t.Steps = append(x.t.Steps, Step{Number: f.step, Name: x.t.Ops[id].Name, Device: -1, Start: start, Dur: dur})
+		}
+		if x.t.Ops[id].Name == compilation {
+			x.t.Compiles = append(x.t.Compiles, Compile{Start: start, Dur: dur})
+		}
+	})
 }
+
+// compilation is what JAX calls the span of one.
+const compilation = "backend_compile_and_load"
 
 // deviceTrackKind tells what a device's track holds by its name.
 func deviceTrackKind(name, device string) Kind {
