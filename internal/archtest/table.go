@@ -32,16 +32,17 @@ var table = []Rule{
 	{Packages: "reports/internal/quantity"},
 	{Packages: "reports/profile", Imports: []string{"analyze", "trace/hlo"}, Tests: []string{"trace"}, Exported: 8},
 	{Packages: "reports/eventtable", Exported: 4},
-	{Packages: "reports/bundle", Exported: 8},
+	{Packages: "reports/bundle", Exported: 9},
 	{Packages: "reports/objects", Exported: 16},
 	{Packages: "reports/internal/storetest", Imports: []string{"reports/objects"}},
 	{Packages: "reports/gcs", Imports: []string{"reports/objects"}, Exported: 4},
 	{Packages: "reports/viewer", Imports: []string{"reports/internal/svg", "reports/internal/quantity"}, Exported: 9},
+	{Packages: "reports/remote", Imports: []string{"reports/bundle", "reports/objects"}, Tests: []string{"reports/gcs"}, Exported: 8},
 	{Packages: "reports/runindex", Imports: []string{"reports/objects"}, Exported: 16},
 
 	{Packages: "cmd/layerscope", Imports: []string{
 		"trace", "trace/hlo", "trace/memprof", "trace/capture", "analyze", "engine", "engine/scorehttp",
-		"reports", "reports/profile", "reports/eventtable", "reports/bundle", "reports/runindex", "reports/objects", "reports/viewer", "reports/gcs", "internal/term/...",
+		"reports", "reports/profile", "reports/eventtable", "reports/bundle", "reports/runindex", "reports/objects", "reports/remote", "reports/viewer", "reports/gcs", "internal/term/...",
 	}},
 
 	{Packages: "internal/term", Imports: []string{"internal/term/termtext"}},

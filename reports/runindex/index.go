@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // prefix of the objects' names; ext ends them.
@@ -19,7 +20,10 @@ const (
 	ext    = ".json"
 )
 
-// A Store holds the objects of an index: a directory ([Dir]) or a bucket. Names
+// readers is how many objects are read at once: in a bucket each is a request.
+const readers = 16
+
+// A Store holds the objects of an index: a directory ([Dir]) or a bucket ([On]). Names
 // are slash-separated and relative to the root.
 type Store interface {
 	// Create writes a new object, whole or not at all. It fails with
@@ -70,24 +74,34 @@ func (ix Index) Runs(ctx context.Context) (runs []Run, damaged []Damage, err err
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, name := range names {
+	names = slices.DeleteFunc(names, func(name string) bool {
 		base := strings.TrimPrefix(name, prefix)
-		if strings.HasPrefix(base, ".") || strings.Contains(base, "/") || path.Ext(base) != ext {
-			continue
+		return strings.HasPrefix(base, ".") || strings.Contains(base, "/") || path.Ext(base) != ext
+	})
+	all, errs := make([]Run, len(names)), make([]error, len(names))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, readers)
+	for i, name := range names {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			text, err := ix.Store.Read(ctx, name)
+			if err == nil {
+				all[i], err = decodeObject(strings.TrimSuffix(strings.TrimPrefix(name, prefix), ext), text)
+			}
+			errs[i] = err
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	for i, name := range names {
+		if errs[i] != nil {
+			damaged = append(damaged, Damage{name, errs[i]})
+		} else {
+			runs = append(runs, all[i])
 		}
-		text, err := ix.Store.Read(ctx, name)
-		if err != nil && ctx.Err() != nil {
-			return nil, nil, ctx.Err()
-		}
-		var r Run
-		if err == nil {
-			r, err = decodeObject(strings.TrimSuffix(base, ext), text)
-		}
-		if err != nil {
-			damaged = append(damaged, Damage{name, err})
-			continue
-		}
-		runs = append(runs, r)
 	}
 	slices.SortFunc(runs, func(a, b Run) int {
 		return cmp.Or(cmp.Compare(a.TimeUnixNano, b.TimeUnixNano), cmp.Compare(a.ID, b.ID))
