@@ -17,6 +17,8 @@ import (
 var chromeArgs = []string{
 	"device_offset_ps", "device_duration_ps", "run_id", "device_ordinal", "step_num", "hlo_op", "hlo_module",
 	"long_name", "tf_op", "hlo_category", "name", "annotation", "correlation", "External id",
+	"model_flops", "bytes_accessed", "source", "shape_with_layout", "deduplicated_name",
+	"Bytes", "Addr", "Device Type", "Device Id", "Total Allocated", "Total Reserved",
 }
 
 const (
@@ -34,7 +36,13 @@ const (
 	argAnnotation
 	argCorrelation
 	argExternal
-	argCount // of chromeArgs
+	argModelFLOPs
+	argBytes
+	argSource
+	argShape
+	argDedup
+	argMemory                 // first of six
+	argCount  = argMemory + 6 // of chromeArgs
 )
 
 // The caps that JAX and XProf put on the number of events: the earliest are
@@ -54,14 +62,14 @@ type chromeReader struct {
 	lanes     map[chromeLane]*lane
 	last      *lane
 	order     []*lane
-	ops       map[string]OpID // shared by the threads of a CPU backend, by module and op
-	rest      OpID            // of events beyond maxNames; 0 = not needed yet
-	threads   int             // with names
-	crowded   bool            // there are more lanes than maxTracks
+	ops       opTable // shared by the threads of a CPU backend, by module and op
+	rest      OpID    // of events beyond maxNames; 0 = not needed yet
+	threads   int     // with names
+	crowded   bool    // there are more lanes than maxTracks
 	programs  map[string]int
 	seed      maphash.Seed
+	texts     textStore
 	key       []byte
-	text      []byte
 	complete  int64      // X events
 	mine      *ownReader // nil until an event says that we wrote the file
 
@@ -100,7 +108,8 @@ type lane struct {
 	chromeLane
 	columns
 	kind  Kind
-	names map[uint64]OpID // by the hash of what tells ops apart
+	names opTable
+	only  OpID // of a counter
 	runs  bool
 	spilt int    // n-th lane of events that overlap those of the thread's; 0 = its own
 	title string // of async and counter lanes, whose thread has no name
@@ -112,7 +121,7 @@ type lane struct {
 // fromChrome adds the events of a Trace Event JSON document to t.
 func fromChrome(t *Trace, in *input, opts Options) error {
 	host := in.host
-	c := &chromeReader{seed: maphash.MakeSeed(), t: t, host: host, opts: opts, processes: map[int64]*process{}, lanes: map[chromeLane]*lane{}, ops: map[string]OpID{}, programs: map[string]int{}}
+	c := &chromeReader{seed: maphash.MakeSeed(), texts: textStore{seed: maphash.MakeSeed()}, t: t, host: host, opts: opts, processes: map[int64]*process{}, lanes: map[chromeLane]*lane{}, programs: map[string]int{}}
 	src, stop := chromeSource(in)
 	defer stop()
 	rdOpts := chromejson.Options{Want: slices.Concat(chromeArgs, ownArgs)}

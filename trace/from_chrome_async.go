@@ -226,9 +226,9 @@ func (c *chromeReader) counter(ev *chromejson.Event) {
 				op = OpID(len(c.t.Ops))
 				c.t.Ops = append(c.t.Ops, Op{Name: ln.title, Program: -1})
 			}
-			ln.names[0] = op
+			ln.only = op
 		}
-		ln.add(ln.names[0], Time(ev.Ts), 0)
+		ln.add(ln.only, Time(ev.Ts), 0)
 		ln.value = append(ln.value, value)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 )
@@ -124,42 +123,6 @@ func (c *chromeReader) laneKind(name, device string) Kind {
 		return Derived
 	}
 	return Other
-}
-
-// order sorts a lane by start, longest first: JAX writes events in any order.
-func (ln *lane) order() {
-	byStart := func(i, j int) bool {
-		if ln.start[i] != ln.start[j] {
-			return ln.start[i] < ln.start[j]
-		}
-		return ln.dur[i] > ln.dur[j]
-	}
-	if sort.SliceIsSorted(ln.start, byStart) {
-		return
-	}
-	sort.Stable(laneOrder{ln, byStart})
-}
-
-type laneOrder struct {
-	*lane
-	less func(i, j int) bool
-}
-
-func (o laneOrder) Len() int           { return o.len() }
-func (o laneOrder) Less(i, j int) bool { return o.less(i, j) }
-func (o laneOrder) Swap(i, j int) {
-	o.op[i], o.op[j] = o.op[j], o.op[i]
-	o.start[i], o.start[j] = o.start[j], o.start[i]
-	o.dur[i], o.dur[j] = o.dur[j], o.dur[i]
-	if o.run != nil {
-		o.run[i], o.run[j] = o.run[j], o.run[i]
-	}
-	if o.value != nil {
-		o.value[i], o.value[j] = o.value[j], o.value[i]
-	}
-	if o.links != nil {
-		o.links[i], o.links[j] = o.links[j], o.links[i]
-	}
 }
 
 // executions reads a module lane.

@@ -16,7 +16,7 @@ func (c *chromeReader) name(ev *chromejson.Event) {
 			return
 		}
 	}
-	name := string(v.AppendText(c.text[:0]))
+	name := c.texts.value(v)
 	k := c.thread(ev)
 	p := c.process(k.pid)
 	switch string(ev.Name) {
@@ -142,8 +142,7 @@ func (c *chromeReader) put(ln *lane, ev *chromejson.Event, start Time, dur Durat
 }
 
 func (c *chromeReader) unquote(raw []byte) string {
-	c.text, _ = chromejson.Unquote(c.text[:0], raw)
-	return string(c.text)
+	return c.texts.text(raw)
 }
 
 // lane finds an event's lane. Ops on host threads (JAX on CPU) get lanes of
@@ -172,7 +171,7 @@ func (c *chromeReader) laneOf(k chromeLane) *lane {
 		ln = c.lanes[k]
 	}
 	if ln == nil {
-		ln = &lane{chromeLane: k, names: map[uint64]OpID{}}
+		ln = &lane{chromeLane: k}
 		c.lanes[k] = ln
 		c.order = append(c.order, ln)
 	}

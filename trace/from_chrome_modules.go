@@ -224,8 +224,8 @@ const maxStack = 64
 func (w *stackWalk) stackAt(t Time) int32 {
 	for ; w.next < w.ln.len() && w.ln.start[w.next] <= t; w.next++ {
 		op := w.ln.op[w.next]
-		kind, ok := w.c.torch.kinds[op]
-		if !ok {
+		kind := w.c.torch.kind(op)
+		if kind == 0 {
 			continue
 		}
 		start := w.ln.start[w.next]

@@ -5,6 +5,7 @@ package trace
 import (
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strings"
 
 	"github.com/layerscope/layerscope/trace/internal/chromejson"
@@ -14,47 +15,44 @@ import (
 // share names such as fusion.1), or by module and name where the event says
 // which HLO op it ran.
 func (c *chromeReader) op(ln *lane, ev *chromejson.Event) OpID {
-	if ln.class != opLane {
-		h := maphash.Bytes(c.seed, ev.Name)
-		if long := ev.Want[argLongName]; long != nil {
-			h = h*31 + maphash.Bytes(c.seed, long)
-			h = h*31 + maphash.Bytes(c.seed, ev.Want[argScope])
+	h := maphash.Bytes(c.seed, ev.Name)
+	names := &ln.names
+	if ln.class == opLane {
+		names = &c.ops
+		h = h*31 + maphash.Bytes(c.seed, ev.Want[argHLOModule].Raw())
+		h = h*31 + maphash.Bytes(c.seed, ev.Want[argHLOOp].Raw())
+	} else if long := ev.Want[argLongName]; long != nil {
+		h = h*31 + maphash.Bytes(c.seed, long)
+		h = h*31 + maphash.Bytes(c.seed, ev.Want[argScope])
+	}
+	h |= 1
+	id, at, ok := names.find(h)
+	if ok {
+		return id
+	}
+	if id = c.newOp(ev); c.rest != 0 && id == c.rest {
+		return id
+	}
+	if ln.class == opLane {
+		op := &c.t.Ops[id]
+		if op.Long == "" {
+			op.Long = op.Name
 		}
-		id, ok := ln.names[h]
-		if !ok {
-			if id = c.newOp(ev); c.rest == 0 || id != c.rest {
-				ln.names[h] = id
-			}
+		op.Name = c.argText(ev, argHLOOp)
+		if module := c.argText(ev, argHLOModule); module != "" {
+			op.Program = c.program(module)
 		}
-		return id
 	}
-	c.key = append(c.key[:0], ev.Want[argHLOModule].Raw()...)
-	c.key = append(append(c.key, 0), ev.Want[argHLOOp].Raw()...)
-	c.key = append(append(c.key, 0), ev.Name...)
-	if id, ok := c.ops[string(c.key)]; ok {
-		return id
-	}
-	id := c.newOp(ev)
-	if c.rest != 0 && id == c.rest {
-		return id
-	}
-	op := &c.t.Ops[id]
-	if op.Long == "" {
-		op.Long = op.Name
-	}
-	op.Name = c.argText(ev, argHLOOp)
-	if module := c.argText(ev, argHLOModule); module != "" {
-		op.Program = c.program(module)
-	}
-	c.ops[string(c.key)] = id
+	names.put(at, h, id)
 	return id
 }
 
 func (c *chromeReader) argText(ev *chromejson.Event, arg int) string {
-	if ev.Want[arg] == nil {
-		return ""
-	}
-	return string(ev.Want[arg].AppendText(c.text[:0]))
+	return c.texts.value(ev.Want[arg])
+}
+
+func (c *chromeReader) sharedText(ev *chromejson.Event, arg int) string {
+	return c.texts.shared(ev.Want[arg])
 }
 
 // maxNames bounds the distinct events of a JSON file.
@@ -80,40 +78,42 @@ func (c *chromeReader) newOp(ev *chromejson.Event) OpID {
 		return rest
 	}
 	op := Op{
-		Name: c.unquote(ev.Name), Program: -1, Long: c.argText(ev, argLongName), Scope: c.argText(ev, argScope),
-		Category: c.argText(ev, argCategory),
+		Name: c.unquote(ev.Name), Program: -1, Long: c.argText(ev, argLongName), Scope: c.sharedText(ev, argScope),
+		Category: c.sharedText(ev, argCategory),
 	}
 	if strings.HasPrefix(op.Scope, "XlaModule:") {
 		op.Scope = ""
 	}
 	for _, arg := range []int{argName, argAnnotation} {
-		if s := c.argText(ev, arg); op.Scope == "" && strings.Contains(s, "/") {
-			op.Scope = strings.TrimSuffix(s, "/")
-		}
-	}
-	if op.Category != "" {
-		for key, val := range ev.Args.All() {
-			switch string(key) {
-			case "model_flops":
-				op.ModelFLOPs, _ = val.Int()
-				op.FLOPs = op.ModelFLOPs
-			case "bytes_accessed":
-				op.Bytes, _ = val.Int()
-			case "source":
-				op.Source = string(val.AppendText(nil))
-			case "shape_with_layout":
-				op.Shape = string(val.AppendText(nil))
-			case "deduplicated_name":
-				op.Dedup = string(val.AppendText(nil))
+		if v := ev.Want[arg]; v != nil && op.Scope == "" {
+			if s := c.sharedText(ev, arg); strings.Contains(s, "/") {
+				op.Scope = strings.TrimSuffix(s, "/")
 			}
 		}
 	}
+	if op.Category != "" {
+		op.ModelFLOPs, _ = ev.Want[argModelFLOPs].Int()
+		op.FLOPs = op.ModelFLOPs
+		op.Bytes, _ = ev.Want[argBytes].Int()
+		op.Source = c.sharedText(ev, argSource)
+		op.Shape = c.sharedText(ev, argShape)
+		op.Dedup = c.argText(ev, argDedup)
+	}
 	id := OpID(len(c.t.Ops))
-	c.t.Ops = append(c.t.Ops, op)
+	c.t.Ops = append(roomForOne(c.t.Ops), op)
 	if len(ev.Cat) > 0 {
 		c.torch.note(id, ev)
 	}
 	return id
+}
+
+// roomForOne doubles a full list. Ops are large: append, which adds a quarter, would
+// move each of them four times over.
+func roomForOne(ops []Op) []Op {
+	if len(ops) < cap(ops) {
+		return ops
+	}
+	return slices.Grow(ops, max(64, len(ops)))
 }
 
 func (c *chromeReader) program(name string) int {

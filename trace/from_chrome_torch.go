@@ -18,7 +18,7 @@ import (
 // events: which host call launched each kernel, and which modules, annotations
 // and operators that call was in.
 type torchReader struct {
-	kinds     map[OpID]torchKind
+	kinds     []torchKind      // by op; the rest have none
 	launches  map[int64]launch // by correlation
 	externals map[int64]launch // operators, by external id
 	flows     map[int64]launch // by flow id
@@ -87,11 +87,17 @@ func (tr *torchReader) note(id OpID, ev *chromejson.Event) {
 		}
 	}
 	if k != 0 {
-		if tr.kinds == nil {
-			tr.kinds = make(map[OpID]torchKind)
-		}
+		tr.kinds = pad(tr.kinds, int(id)+1)
 		tr.kinds[id] = k
 	}
+}
+
+// kind returns what kind of event an op of the host stands for; 0 = none of these.
+func (tr *torchReader) kind(id OpID) torchKind {
+	if int(id) < len(tr.kinds) {
+		return tr.kinds[id]
+	}
+	return 0
 }
 
 // launch notes calls that kernels refer to, and marks of steps.
@@ -194,8 +200,8 @@ func (c *chromeReader) kernel(ln *lane, ev *chromejson.Event) {
 // memory takes PyTorch's allocator events.
 func (c *chromeReader) memory(ev *chromejson.Event) bool {
 	var n [6]int64
-	for i, key := range []string{"Bytes", "Addr", "Device Type", "Device Id", "Total Allocated", "Total Reserved"} {
-		if v, ok := ev.Args.Lookup(key); ok {
+	for i, v := range ev.Want[argMemory : argMemory+6] {
+		if v != nil {
 			n[i], _ = v.Int()
 		} else if i < 3 {
 			return false

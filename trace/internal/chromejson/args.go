@@ -5,7 +5,7 @@ package chromejson
 // scanArgs reads the object at b[i:] into ev.Args and picks the wanted keys.
 func (rd *Reader) scanArgs(b []byte, i int) (int, status) {
 	start := i
-	clear(rd.ev.Want) // a second "args" replaces the first
+	rd.ev.clearWant() // a second "args" replaces the first
 	keys := rd.keys.list
 	var id, prev uint16
 	var st status
@@ -52,6 +52,9 @@ func (rd *Reader) scanArgs(b []byte, i int) (int, status) {
 			return i, st
 		}
 		if want := keys[id].want; want >= 0 {
+			if rd.ev.Want[want] == nil {
+				rd.ev.found = append(rd.ev.found, want)
+			}
 			rd.ev.Want[want] = Value(b[val:i:i])
 		}
 		i = skipSpace(b, i)

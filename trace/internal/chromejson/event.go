@@ -34,6 +34,8 @@ type Event struct {
 
 	// Offset is the place of the event's opening brace in the input, in bytes.
 	Offset int64
+
+	found []int16 // what is set in Want: clearing all of it costs more than some events
 }
 
 // Field is one member of an object: the key's bytes between the quotes and the
@@ -71,6 +73,13 @@ func (ev *Event) reset() {
 	ev.Ts, ev.Dur = 0, 0
 	ev.Pid, ev.Tid = ID{}, ID{}
 	ev.Args = nil
-	clear(ev.Want)
+	ev.clearWant()
 	ev.Fields = ev.Fields[:0]
+}
+
+func (ev *Event) clearWant() {
+	for _, i := range ev.found {
+		ev.Want[i] = nil
+	}
+	ev.found = ev.found[:0]
 }

@@ -4,6 +4,7 @@ package chromejson
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -14,6 +15,9 @@ import (
 // that are no UTF-8 become U+FFFD, an unknown escape stands for the character
 // behind the backslash, raw control bytes stay.
 func Unquote(dst, raw []byte) (text []byte, valid bool) {
+	if plain(raw) {
+		return append(dst, raw...), true
+	}
 	valid = true
 	for len(raw) > 0 {
 		n := bytes.IndexByte(raw, '\\')
@@ -31,6 +35,30 @@ func Unquote(dst, raw []byte) (text []byte, valid bool) {
 		valid = valid && clean
 	}
 	return dst, valid
+}
+
+// plain reports whether the bytes between a string's quotes are its text as they
+// stand: printable ASCII without a backslash. Almost all names are.
+func plain(raw []byte) bool {
+	const backslashes = '\\' * ones
+	odd := uint64(0)
+	for len(raw) >= 8 {
+		w := binary.LittleEndian.Uint64(raw)
+		x := w ^ backslashes
+		odd |= (x - ones) &^ x // a backslash
+		odd |= w - ' '*ones    // a control byte
+		odd |= w
+		raw = raw[8:]
+	}
+	if odd&highs != 0 {
+		return false
+	}
+	for _, c := range raw {
+		if c < ' ' || c == '\\' || c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // appendUTF8 appends text that has no escapes, replacing what is no UTF-8.

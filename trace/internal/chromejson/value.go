@@ -80,7 +80,22 @@ func (v Value) AppendText(dst []byte) []byte {
 
 // Int reads an integer, in quotes or not. JAX quotes every number in args.
 func (v Value) Int() (int64, bool) {
-	n, err := strconv.ParseInt(string(v.Raw()), 10, 64)
+	raw := v.Raw()
+	if len(raw) <= 16 {
+		n := int64(0)
+		for _, c := range raw {
+			if c -= '0'; c > 9 {
+				return parseInt(raw)
+			}
+			n = n*10 + int64(c)
+		}
+		return n, len(raw) > 0
+	}
+	return parseInt(raw)
+}
+
+func parseInt(raw []byte) (int64, bool) {
+	n, err := strconv.ParseInt(string(raw), 10, 64)
 	return n, err == nil
 }
 
