@@ -69,6 +69,7 @@ type chromeReader struct {
 	programs  map[string]int
 	seed      maphash.Seed
 	texts     textStore
+	drafts    opDrafts // ops that are not in the trace yet
 	key       []byte
 	complete  int64      // X events
 	mine      *ownReader // nil until an event says that we wrote the file
@@ -145,6 +146,7 @@ func fromChrome(t *Trace, in *input, opts Options) error {
 		}
 		c.other(ev)
 	}
+	c.settle()
 	c.countSkipped()
 	if c.t.Origin == 0 {
 		c.t.Origin = rd.Origin()*1000 + c.base(rd)

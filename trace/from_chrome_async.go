@@ -223,8 +223,7 @@ func (c *chromeReader) counter(ev *chromejson.Event) {
 			ln.title += " " + c.unquote(key)
 			op, full := c.beyond()
 			if !full {
-				op = OpID(len(c.t.Ops))
-				c.t.Ops = append(c.t.Ops, Op{Name: ln.title, Program: -1})
+				op = c.addOp(Op{Name: ln.title, Program: -1})
 			}
 			ln.only = op
 		}

@@ -16,7 +16,7 @@ func (c *chromeReader) name(ev *chromejson.Event) {
 			return
 		}
 	}
-	name := c.texts.value(v)
+	name := c.texts.at(c.texts.value(v))
 	k := c.thread(ev)
 	p := c.process(k.pid)
 	switch string(ev.Name) {
@@ -139,10 +139,6 @@ func (c *chromeReader) put(ln *lane, ev *chromejson.Event, start Time, dur Durat
 			ln.steps = append(ln.steps, Step{Number: n, Name: c.unquote(ev.Name), Device: -1, Host: c.host, Start: Time(ev.Ts), Dur: Duration(ev.Dur)})
 		}
 	}
-}
-
-func (c *chromeReader) unquote(raw []byte) string {
-	return c.texts.text(raw)
 }
 
 // lane finds an event's lane. Ops on host threads (JAX on CPU) get lanes of

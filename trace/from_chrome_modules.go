@@ -45,8 +45,7 @@ func (c *chromeReader) finishTorch() {
 			if !ok {
 				var full bool
 				if id, full = c.beyond(); !full {
-					id = OpID(len(c.t.Ops))
-					c.t.Ops = append(c.t.Ops, c.kernelOp(m, c.torch.kernels[kernel], stack))
+					id = c.addOp(c.kernelOp(m, c.torch.kernels[kernel], stack))
 				}
 				ops[k] = id
 			}

@@ -47,6 +47,7 @@ func (c *chromeReader) own(ev *chromejson.Event) {
 		return
 	}
 	if c.mine == nil {
+		c.settle()
 		c.mine = &ownReader{textReader: newTextReader(c.t), first: OpID(len(c.t.Ops)), lanes: map[chromeLane]*columns{}, open: map[int64]ownOpen{}, counters: map[string]OpID{}}
 	}
 	l, err := tracetxt.Parse(string(v.AppendText(nil)), 1)

@@ -63,15 +63,15 @@ func TestTextStore(t *testing.T) {
 			text = strings.Repeat("x", lastChunk)
 		}
 		want = append(want, text, text, text)
-		got = append(got, s.text([]byte(text)), s.value(chromejson.Value(`"`+text+`"`)), s.shared(chromejson.Value(`"`+text+`"`)))
+		got = append(got, s.at(s.text([]byte(text))), s.at(s.value(chromejson.Value(`"`+text+`"`))), s.at(s.shared(chromejson.Value(`"`+text+`"`))))
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if got := s.value(chromejson.Value(`{"a":"\n"}`)); got != `{"a":"\n"}` {
+	if got := s.at(s.value(chromejson.Value(`{"a":"\n"}`))); got != `{"a":"\n"}` {
 		t.Errorf("text of an object: %s", got)
 	}
-	if got := s.text([]byte(`a\nb`)); got != "a\nb" {
+	if got := s.at(s.text([]byte(`a\nb`))); got != "a\nb" {
 		t.Errorf("escape: %q", got)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // that are no UTF-8 become U+FFFD, an unknown escape stands for the character
 // behind the backslash, raw control bytes stay.
 func Unquote(dst, raw []byte) (text []byte, valid bool) {
-	if plain(raw) {
+	if Plain(raw) {
 		return append(dst, raw...), true
 	}
 	valid = true
@@ -37,17 +37,23 @@ func Unquote(dst, raw []byte) (text []byte, valid bool) {
 	return dst, valid
 }
 
-// plain reports whether the bytes between a string's quotes are its text as they
-// stand: printable ASCII without a backslash. Almost all names are.
-func plain(raw []byte) bool {
+// Plain reports whether the bytes between a string's quotes are its text as they
+// stand: ASCII above the control bytes without a backslash. Almost all names are.
+func Plain(raw []byte) bool {
 	const backslashes = '\\' * ones
+	// A byte's high bit comes on if it is no ASCII, below a space, or a
+	// backslash. Borrows reach only bytes above one whose bit is on already.
 	odd := uint64(0)
-	for len(raw) >= 8 {
-		w := binary.LittleEndian.Uint64(raw)
-		x := w ^ backslashes
-		odd |= (x - ones) &^ x // a backslash
-		odd |= w - ' '*ones    // a control byte
-		odd |= w
+	for len(raw) >= 16 {
+		p := raw[:16]
+		a, b := binary.LittleEndian.Uint64(p), binary.LittleEndian.Uint64(p[8:])
+		odd |= a | (a - ' '*ones) | (a ^ backslashes - ones)
+		odd |= b | (b - ' '*ones) | (b ^ backslashes - ones)
+		raw = raw[16:]
+	}
+	if len(raw) >= 8 {
+		a := binary.LittleEndian.Uint64(raw)
+		odd |= a | (a - ' '*ones) | (a ^ backslashes - ones)
 		raw = raw[8:]
 	}
 	if odd&highs != 0 {

@@ -4,6 +4,8 @@ package chromejson
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -64,4 +66,23 @@ func FuzzUnquote(f *testing.F) {
 			t.Fatalf("Unquote(%q) reports a fault", raw)
 		}
 	})
+}
+
+// TestPlain: one odd byte anywhere makes a text one that must be decoded.
+func TestPlain(t *testing.T) {
+	for n := range 50 {
+		text := []byte(strings.Repeat("~ [", n))[:n]
+		if !Plain(text) {
+			t.Errorf("%q is not plain", text)
+		}
+		for i := range text {
+			for c := range 256 {
+				odd := slices.Clone(text)
+				odd[i] = byte(c)
+				if got, want := Plain(odd), c >= ' ' && c < 0x80 && c != '\\'; got != want {
+					t.Fatalf("Plain(%q) = %v, want %v", odd, got, want)
+				}
+			}
+		}
+	}
 }
