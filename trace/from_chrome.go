@@ -53,9 +53,14 @@ var eventCaps = [...]int64{1_000_000, 5_000_000}
 // PyTorch's Kineto, of our own writer, and any other.
 type chromeReader struct {
 	t    *Trace
-	rd   *chromejson.Reader
+	rd   *chromejson.Reader // for what is known at the end
 	in   *input
 	host string
+
+	events interface {
+		Next() (*chromejson.Event, error)
+		Origin() int64 // of the events so far
+	}
 	opts Options
 
 	processes map[int64]*process
@@ -123,16 +128,10 @@ type lane struct {
 func fromChrome(t *Trace, in *input, opts Options) error {
 	host := in.host
 	c := &chromeReader{seed: maphash.MakeSeed(), texts: textStore{seed: maphash.MakeSeed()}, t: t, host: host, opts: opts, processes: map[int64]*process{}, lanes: map[chromeLane]*lane{}, programs: map[string]int{}}
-	src, stop := chromeSource(in)
+	rd, stop := c.open(in)
 	defer stop()
-	rdOpts := chromejson.Options{Want: slices.Concat(chromeArgs, ownArgs)}
-	rd := chromejson.NewBlockReader(src, rdOpts)
-	if src == nil {
-		rd = chromejson.NewReader(in.r, rdOpts)
-	}
-	c.rd, c.in = rd, in
 	for {
-		ev, err := rd.Next()
+		ev, err := c.events.Next()
 		if err != nil {
 			if err = c.end(rd, err); err != nil {
 				return err
@@ -161,6 +160,25 @@ func fromChrome(t *Trace, in *input, opts Options) error {
 	}
 	c.finish()
 	return nil
+}
+
+// open starts reading: of a gzip input, inflating, scanning and what is made of
+// events run side by side.
+func (c *chromeReader) open(in *input) (rd *chromejson.Reader, stop func()) {
+	c.in = in
+	opts := chromejson.Options{Want: slices.Concat(chromeArgs, ownArgs)}
+	if in.gzip == nil {
+		c.rd = chromejson.NewReader(in.r, opts)
+		c.events = c.rd
+		return c.rd, func() {}
+	}
+	blocks := newPipeline(in, 5)
+	ahead := chromejson.NewAhead(blocks, opts)
+	c.rd, c.events = ahead.Reader, ahead
+	return c.rd, func() {
+		blocks.stop()
+		ahead.Close()
+	}
 }
 
 func containsString(list []string, s string) bool {

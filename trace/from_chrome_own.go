@@ -155,7 +155,7 @@ func (m *ownReader) end(c *chromeReader, ev *chromejson.Event) bool {
 
 // since puts back what the reader took off a time: ours count from the trace's
 // own origin.
-func (c *chromeReader) since(ps int64) int64 { return ps + c.rd.Origin()*1_000_000 }
+func (c *chromeReader) since(ps int64) int64 { return ps + c.events.Origin()*1_000_000 }
 
 func asyncID(ev *chromejson.Event) int64 {
 	v, _ := ev.Field("id")

@@ -8,7 +8,6 @@ import (
 	"hash/maphash"
 	"io"
 
-	"github.com/layerscope/layerscope/trace/internal/chromejson"
 	"github.com/layerscope/layerscope/trace/internal/inflate"
 	"github.com/layerscope/layerscope/trace/internal/perfetto"
 )
@@ -84,8 +83,8 @@ type pendingTime struct {
 func fromPerfetto(t *Trace, in *input, opts Options) error {
 	var src io.Reader = in.r
 	if in.gzip != nil {
-		blocks, stop := chromeSource(in)
-		defer stop()
+		blocks := newPipeline(in, 3)
+		defer blocks.stop()
 		src = &blockReader{src: blocks}
 	}
 	x := &perfettoReader{
@@ -112,7 +111,8 @@ func fromPerfetto(t *Trace, in *input, opts Options) error {
 
 // A blockReader reads what a source yields in blocks.
 type blockReader struct {
-	src  chromejson.Source
+	src  *pipeline
+	held bool
 	rest []byte
 	err  error
 }
@@ -122,7 +122,11 @@ func (r *blockReader) Read(b []byte) (int, error) {
 		if r.err != nil {
 			return 0, r.err
 		}
+		if r.held {
+			r.src.Release()
+		}
 		r.rest, r.err = r.src.Next()
+		r.held = r.err == nil
 	}
 	n := copy(b, r.rest)
 	r.rest = r.rest[n:]

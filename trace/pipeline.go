@@ -4,41 +4,41 @@ package trace
 
 import (
 	"bytes"
+	"sync/atomic"
 
-	"github.com/layerscope/layerscope/trace/internal/chromejson"
 	"github.com/layerscope/layerscope/trace/internal/inflate"
 )
 
-// A pipeline scans the bytes that were looked at to tell the format, and then
-// what a second goroutine inflates ahead. It is a [chromejson.Source].
+// A pipeline yields the bytes that were looked at to tell the format, and then
+// what a second goroutine inflates ahead. It is a [chromejson.Lender].
 type pipeline struct {
 	head  []byte
+	lent  atomic.Bool // head, and it is not released
 	ahead *inflate.Ahead
 }
 
-// Next returns the next block, valid until the following call.
+// newPipeline yields the rest of a gzip input through the given number of buffers.
+// It must be stopped.
+func newPipeline(in *input, buffers int) *pipeline {
+	return &pipeline{head: bytes.Clone(in.head), ahead: inflate.NewAhead(in.gzip, buffers)}
+}
+
+// Next returns the next block, valid until it is released.
 func (p *pipeline) Next() ([]byte, error) {
-	if head := p.head; head != nil {
+	if head := p.head; len(head) > 0 {
 		p.head = nil
+		p.lent.Store(true)
 		return head, nil
 	}
 	return p.ahead.Next()
 }
 
-// newPipeline yields head and then what z still has to give. It must be stopped.
-func newPipeline(head []byte, z *inflate.Reader) *pipeline {
-	return &pipeline{head: head, ahead: inflate.NewAhead(z)}
+// Release gives back the oldest block.
+func (p *pipeline) Release() {
+	if !p.lent.CompareAndSwap(true, false) {
+		p.ahead.Release()
+	}
 }
 
 // stop ends the goroutine and waits for it.
 func (p *pipeline) stop() { p.ahead.Close() }
-
-// chromeSource returns the source of a gzip input's bytes and what ends its
-// goroutine; nil for an input that is not compressed so.
-func chromeSource(in *input) (chromejson.Source, func()) {
-	if in.gzip == nil {
-		return nil, func() {}
-	}
-	p := newPipeline(bytes.Clone(in.head), in.gzip)
-	return p, p.stop
-}

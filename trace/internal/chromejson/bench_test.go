@@ -41,7 +41,7 @@ func (s *blocks) Next() ([]byte, error) {
 	return b, nil
 }
 
-func drain(tb testing.TB, rd *Reader) (n, dur int64) {
+func drain(tb testing.TB, rd interface{ Next() (*Event, error) }) (n, dur int64) {
 	for {
 		ev, err := rd.Next()
 		if err == io.EOF {
@@ -149,13 +149,15 @@ func BenchmarkGzip(b *testing.B) {
 					if err != nil {
 						return err
 					}
-					var src Source = z
+					var rd interface{ Next() (*Event, error) } = NewBlockReader(z, Options{Want: jaxKeys})
 					if mode == "ahead" {
-						a := inflate.NewAhead(z)
+						z := inflate.NewAhead(z, 5)
+						a := NewAhead(z, Options{Want: jaxKeys})
 						defer a.Close()
-						src = a
+						defer z.Close()
+						rd = a
 					}
-					if n, dur := drain(b, NewBlockReader(src, Options{Want: jaxKeys})); n != sum.Events || dur != sum.Dur {
+					if n, dur := drain(b, rd); n != sum.Events || dur != sum.Dur {
 						b.Fatalf("%d events, %d ps, want %+v", n, dur, sum)
 					}
 					return nil

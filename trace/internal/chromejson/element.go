@@ -49,7 +49,7 @@ func (rd *Reader) element() bool {
 
 // accept takes the scanned event b[i:next] or counts why not.
 func (rd *Reader) accept(i, next int) bool {
-	w, ev := &rd.in, &rd.ev
+	w, ev := &rd.in, rd.ev
 	ev.Offset = w.base + int64(i)
 	w.pos = next
 	if rd.any && !rd.comma {

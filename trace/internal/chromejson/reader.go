@@ -52,7 +52,7 @@ type Reader struct {
 	in   window
 	keys keyTable
 
-	ev    Event
+	ev    *Event
 	ts    micros // of ev, before the origin is taken off
 	fault fault
 	at    place
@@ -91,7 +91,7 @@ func NewReader(r io.Reader, opt Options) *Reader {
 // inside one block are read in place, without a copy.
 func NewBlockReader(src Source, opt Options) *Reader {
 	opt = opt.withDefaults()
-	rd := &Reader{opt: opt, in: window{src: src}, keys: newKeyTable(opt.Want)}
+	rd := &Reader{opt: opt, in: window{src: src}, keys: newKeyTable(opt.Want), ev: new(Event)}
 	rd.ev.Want = make([]Value, len(opt.Want))
 	return rd
 }
@@ -107,7 +107,7 @@ func (rd *Reader) Next() (*Event, error) {
 	for rd.err == nil {
 		if rd.at == inArray || rd.at == inBareArray {
 			if rd.element() {
-				return &rd.ev, nil
+				return rd.ev, nil
 			}
 			continue
 		}

@@ -44,7 +44,7 @@ type fault struct {
 // It runs over the window without side effects but on rd.ev: if the window ends
 // inside, the caller reads on and scans the event again from its start.
 func (rd *Reader) scanEvent(b []byte, i int) (int, status) {
-	ev := &rd.ev
+	ev := rd.ev
 	ev.reset()
 	for {
 		i = skipBreak(b, i)
@@ -157,7 +157,7 @@ func slowKey(key []byte) member {
 
 // scanMember reads the value of one member at b[i:].
 func (rd *Reader) scanMember(m member, key, b []byte, i int) (int, status) {
-	ev := &rd.ev
+	ev := rd.ev
 	if i+4 > len(b) {
 		return i, more
 	}

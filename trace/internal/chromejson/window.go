@@ -41,6 +41,8 @@ type window struct {
 	block  []byte // the source's current block
 	taken  int    // bytes of block that are in carry; meaningful if seam is set
 	carry  []byte
+	widest int  // the largest carry since this was last set
+	fresh  bool // a carry is not written again: events that are still in use point into it
 	seam   bool // b is carry, else b is block
 	err    error
 	padded bool // the input has ended and b ends in padding
@@ -110,15 +112,20 @@ func (w *window) nextBlock() bool {
 // stitch makes the view a copy of its last rest bytes and as many more.
 func (w *window) stitch(rest int) bool {
 	w.base += int64(w.pos)
-	if !w.seam {
+	target := 2*rest + 4096
+	switch {
+	case w.fresh:
+		w.carry = append(make([]byte, 0, target+len(padding)), w.b[w.pos:]...)
+	case w.seam:
+		w.carry = w.carry[:copy(w.carry, w.b[w.pos:])]
+	default:
 		w.carry = append(w.carry[:0], w.b[w.pos:]...)
+	}
+	if !w.seam {
 		w.block, w.taken = nil, 0
-	} else {
-		n := copy(w.carry, w.b[w.pos:])
-		w.carry = w.carry[:n]
 	}
 	w.seam = true
-	for target := 2*rest + 4096; len(w.carry) < target; {
+	for len(w.carry) < target {
 		if w.taken == len(w.block) {
 			if w.err != nil {
 				break
@@ -131,6 +138,7 @@ func (w *window) stitch(rest int) bool {
 		w.carry = append(w.carry, w.block[w.taken:w.taken+n]...)
 		w.taken += n
 	}
+	w.widest = max(w.widest, cap(w.carry))
 	w.b, w.pos = w.carry, 0
 	return len(w.b) > rest
 }

@@ -2,14 +2,16 @@
 
 package inflate
 
-// Ahead decompresses in a goroutine of its own while the caller uses the block
+import "io"
+
+// Ahead decompresses in a goroutine of its own while the caller uses the blocks
 // before, so that decompression and parsing take two cores.
 type Ahead struct {
 	free   chan []byte
 	blocks chan decoded
+	lent   chan []byte // buffers of the blocks handed out, in order
 	stop   chan struct{}
 	done   chan struct{}
-	held   []byte // buffer of the block handed out last
 	err    error
 }
 
@@ -18,13 +20,14 @@ type decoded struct {
 	err        error
 }
 
-// NewAhead starts decompression of z, at most two blocks ahead. The caller
+// NewAhead starts decompression of z into the given number of buffers, two at
+// least: as many blocks are decoded and not yet released at a time. The caller
 // must not use z any more, and must call Close.
-func NewAhead(z *Reader) *Ahead {
-	const buffers = 3
+func NewAhead(z *Reader, buffers int) *Ahead {
 	a := &Ahead{
 		free:   make(chan []byte, buffers),
 		blocks: make(chan decoded, buffers),
+		lent:   make(chan []byte, buffers),
 		stop:   make(chan struct{}),
 		done:   make(chan struct{}),
 	}
@@ -38,6 +41,7 @@ func NewAhead(z *Reader) *Ahead {
 
 func (a *Ahead) run(z *Reader) {
 	defer close(a.done)
+	defer close(a.blocks)
 	for {
 		select {
 		case <-a.stop:
@@ -52,21 +56,29 @@ func (a *Ahead) run(z *Reader) {
 	}
 }
 
-// Next returns the next block as [Reader.Next] does.
+// Next returns the next block as [Reader.Next] does. It is valid until Release
+// has been called once for it and each block before it, and until Close.
 func (a *Ahead) Next() ([]byte, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	if a.held != nil {
-		a.free <- a.held
+	d, open := <-a.blocks
+	if !open {
+		d.err = io.ErrClosedPipe
 	}
-	d := <-a.blocks
-	a.held, a.err = d.buf, d.err
+	if d.buf != nil {
+		a.lent <- d.buf
+	}
+	a.err = d.err
 	return d.block, d.err
 }
 
+// Release gives back the oldest block that Next returned and that is not given
+// back yet. It may be called while another goroutine calls Next.
+func (a *Ahead) Release() { a.free <- <-a.lent }
+
 // Close stops decompression, once a read of the input in progress has returned.
-// Next must not be called during or after it.
+// A call of Next that waits for a block returns.
 func (a *Ahead) Close() {
 	close(a.stop)
 	<-a.done

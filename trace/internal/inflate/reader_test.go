@@ -135,7 +135,7 @@ func TestNextIn(t *testing.T) {
 func TestAhead(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	data := bytes.Repeat(inputs["json"], 3)
-	a := NewAhead(mustReader(t, pack(t, data, 6)))
+	a := NewAhead(mustReader(t, pack(t, data, 6)), 2)
 	var got []byte
 	for {
 		block, err := a.Next()
@@ -146,6 +146,7 @@ func TestAhead(t *testing.T) {
 			t.Fatal(err)
 		}
 		got = append(got, block...)
+		a.Release()
 	}
 	if _, err := a.Next(); err != io.EOF {
 		t.Errorf("behind the end: %v", err)
@@ -154,7 +155,7 @@ func TestAhead(t *testing.T) {
 	if !bytes.Equal(got, data) {
 		t.Errorf("%d bytes, want %d", len(got), len(data))
 	}
-	early := NewAhead(mustReader(t, pack(t, data, 6)))
+	early := NewAhead(mustReader(t, pack(t, data, 6)), 2)
 	if _, err := early.Next(); err != nil {
 		t.Error(err)
 	}
