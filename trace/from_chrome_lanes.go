@@ -106,9 +106,9 @@ func (c *chromeReader) slice(ev *chromejson.Event) {
 		return
 	}
 	start, dur := Time(ev.Ts), Duration(ev.Dur)
-	if off := ev.Want[argOffset]; off != nil && c.opts.Clock == DeviceClock {
+	if off := ev.Want(argOffset); off != nil && c.opts.Clock == DeviceClock {
 		o, ok1 := off.Int()
-		d, ok2 := ev.Want[argDuration].Int()
+		d, ok2 := ev.Want(argDuration).Int()
 		if ok1 && ok2 {
 			start, dur = Time(o), Duration(d)
 		}
@@ -121,7 +121,7 @@ func (c *chromeReader) put(ln *lane, ev *chromejson.Event, start Time, dur Durat
 	c.reserve(ln)
 	ln.add(c.op(ln, ev), start, dur)
 	run := int64(0)
-	if v := ev.Want[argRun]; v != nil {
+	if v := ev.Want(argRun); v != nil {
 		run, _ = v.Int()
 		ln.runs = true
 	}
@@ -134,7 +134,7 @@ func (c *chromeReader) put(ln *lane, ev *chromejson.Event, start Time, dur Durat
 	if len(ev.Cat) > 0 {
 		c.launch(ln, ev)
 	}
-	if v := ev.Want[argStep]; v != nil {
+	if v := ev.Want(argStep); v != nil {
 		if n, ok := v.Int(); ok {
 			ln.steps = append(ln.steps, Step{Number: n, Name: c.unquote(ev.Name), Device: -1, Host: c.host, Start: Time(ev.Ts), Dur: Duration(ev.Dur)})
 		}
@@ -148,9 +148,9 @@ func (c *chromeReader) lane(ev *chromejson.Event) *lane {
 	if len(ev.Cat) > 0 {
 		k.class = torchClass(ev.Cat)
 	}
-	if ev.Want[argHLOOp] != nil {
+	if ev.Want(argHLOOp) != nil {
 		k.class = opLane
-		if v := ev.Want[argOrdinal]; v != nil {
+		if v := ev.Want(argOrdinal); v != nil {
 			k.ordinal, _ = v.Int()
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/layerscope/layerscope/trace/internal/chromejson"
 )
@@ -19,11 +20,11 @@ func (c *chromeReader) op(ln *lane, ev *chromejson.Event) OpID {
 	names := &ln.names
 	if ln.class == opLane {
 		names = &c.ops
-		h = h*31 + maphash.Bytes(c.seed, ev.Want[argHLOModule].Raw())
-		h = h*31 + maphash.Bytes(c.seed, ev.Want[argHLOOp].Raw())
-	} else if long := ev.Want[argLongName]; long != nil {
+		h = h*31 + maphash.Bytes(c.seed, ev.Want(argHLOModule).Raw())
+		h = h*31 + maphash.Bytes(c.seed, ev.Want(argHLOOp).Raw())
+	} else if long := ev.Want(argLongName); long != nil {
 		h = h*31 + maphash.Bytes(c.seed, long)
-		h = h*31 + maphash.Bytes(c.seed, ev.Want[argScope])
+		h = h*31 + maphash.Bytes(c.seed, ev.Want(argScope))
 	}
 	h |= 1
 	id, at, ok := names.find(h)
@@ -39,7 +40,7 @@ func (c *chromeReader) op(ln *lane, ev *chromejson.Event) OpID {
 }
 
 func (c *chromeReader) argText(ev *chromejson.Event, arg int) string {
-	return c.texts.at(c.texts.value(ev.Want[arg]))
+	return c.texts.at(c.texts.value(ev.Want(arg)))
 }
 
 func (c *chromeReader) unquote(raw []byte) string {
@@ -78,19 +79,19 @@ type opDraft struct {
 // newOp reads an op's facts from the first event of it. JSON drops program ids
 // and FLOPs; model FLOPs and bytes are there.
 func (c *chromeReader) newOp(ln *lane, ev *chromejson.Event) OpID {
-	s, args := &c.texts, ev.Want
+	s := &c.texts
 	d := opDraft{
-		name: s.text(ev.Name), program: -1, long: s.value(args[argLongName]), scope: s.shared(args[argScope]),
-		category: s.shared(args[argCategory]),
+		name: s.text(ev.Name), program: -1, long: s.value(ev.Want(argLongName)), scope: s.shared(ev.Want(argScope)),
+		category: s.shared(ev.Want(argCategory)),
 	}
 	if strings.HasPrefix(s.at(d.scope), "XlaModule:") {
 		d.scope = textRef{}
 	}
 	for _, arg := range [...]int{argName, argAnnotation} {
-		if args[arg] == nil || d.scope.n > 0 {
+		if ev.Want(arg) == nil || d.scope.n > 0 {
 			continue
 		}
-		ref := s.shared(args[arg])
+		ref := s.shared(ev.Want(arg))
 		if text := s.at(ref); strings.Contains(text, "/") {
 			d.scope = ref
 			if strings.HasSuffix(text, "/") {
@@ -99,16 +100,16 @@ func (c *chromeReader) newOp(ln *lane, ev *chromejson.Event) OpID {
 		}
 	}
 	if d.category.n > 0 {
-		d.modelFLOPs, _ = args[argModelFLOPs].Int()
-		d.bytes, _ = args[argBytes].Int()
-		d.source, d.shape, d.dedup = s.shared(args[argSource]), s.shared(args[argShape]), s.value(args[argDedup])
+		d.modelFLOPs, _ = ev.Want(argModelFLOPs).Int()
+		d.bytes, _ = ev.Want(argBytes).Int()
+		d.source, d.shape, d.dedup = s.shared(ev.Want(argSource)), s.shared(ev.Want(argShape)), s.value(ev.Want(argDedup))
 	}
 	if ln.class == opLane {
 		if d.long.n == 0 {
 			d.long = d.name
 		}
-		d.name = s.value(args[argHLOOp])
-		if module := args[argHLOModule]; len(module.Raw()) > 0 {
+		d.name = s.value(ev.Want(argHLOOp))
+		if module := ev.Want(argHLOModule); len(module.Raw()) > 0 {
 			d.program = int32(c.program(c.argText(ev, argHLOModule)))
 		}
 	}
@@ -136,18 +137,33 @@ func (c *chromeReader) settle() {
 	if c.drafts.n == 0 {
 		return
 	}
-	ops, s := slices.Grow(c.t.Ops, c.drafts.n), &c.texts
-	for _, list := range c.drafts.lists {
+	ops := slices.Grow(c.t.Ops, c.drafts.n)[:len(c.t.Ops)+c.drafts.n]
+	lists, half := c.drafts.lists, len(c.drafts.lists)/2
+	early, late := ops[len(c.t.Ops):], ops[len(c.t.Ops):]
+	for _, list := range lists[:half] {
+		late = late[len(list):]
+	}
+	var other sync.WaitGroup
+	if half > 0 { // the other core has nothing left to do
+		other.Go(func() { c.texts.settle(early, lists[:half]) })
+	}
+	c.texts.settle(late, lists[half:])
+	other.Wait()
+	c.t.Ops, c.drafts = ops, opDrafts{}
+}
+
+func (s *textStore) settle(ops []Op, lists [][]opDraft) {
+	for _, list := range lists {
 		for i := range list {
 			d := &list[i]
-			ops = append(ops, Op{
+			ops[i] = Op{
 				Name: s.at(d.name), Long: s.at(d.long), Scope: s.at(d.scope), Category: s.at(d.category), Program: int(d.program),
 				Source: s.at(d.source), Shape: s.at(d.shape), Dedup: s.at(d.dedup),
 				FLOPs: d.modelFLOPs, ModelFLOPs: d.modelFLOPs, Bytes: d.bytes,
-			})
+			}
 		}
+		ops = ops[len(list):]
 	}
-	c.t.Ops, c.drafts = ops, opDrafts{}
 }
 
 // opDrafts is a list that grows without being moved.

@@ -68,21 +68,21 @@ func (c *chromeReader) own(ev *chromejson.Event) {
 // slice adds an event if it is on a track of ours.
 func (m *ownReader) slice(c *chromeReader, ev *chromejson.Event) bool {
 	k := chromeLane{pid: ev.Pid.Num, tid: ev.Tid.Num}
-	if v := ev.Want[argOwnLane]; v != nil {
+	if v := ev.Want(argOwnLane); v != nil {
 		k.tid, _ = v.Int()
 	}
 	col := m.lanes[k]
 	if col == nil {
 		return false
 	}
-	n, ok := ev.Want[argOwnOp].Int()
+	n, ok := ev.Want(argOwnOp).Int()
 	if !ok || n < 0 || n >= int64(len(c.t.Ops))-int64(m.first) {
 		return false
 	}
 	start, dur := c.since(ev.Ts), ev.Dur
-	if v := ev.Want[argOwnStart]; v != nil {
+	if v := ev.Want(argOwnStart); v != nil {
 		start, ok = v.Int()
-		d, ok2 := ev.Want[argOwnDur].Int()
+		d, ok2 := ev.Want(argOwnDur).Int()
 		if dur = d; !ok || !ok2 {
 			return false
 		}
@@ -90,9 +90,9 @@ func (m *ownReader) slice(c *chromeReader, ev *chromejson.Event) bool {
 	col.add(m.first+OpID(n), Time(start), Duration(dur))
 	var facts [6]int64
 	for i, arg := range []int{argRun, argOwnCount, argOwnSelf, argOwnMin, argOwnFLOPs, argOwnBytes} {
-		facts[i], _ = ev.Want[arg].Int()
+		facts[i], _ = ev.Want(arg).Int()
 	}
-	col.addFacts(ev.Want[argRun] != nil, facts)
+	col.addFacts(ev.Want(argRun) != nil, facts)
 	if ev.Ph == 'b' {
 		m.open[asyncID(ev)] = ownOpen{col, col.len() - 1}
 	}

@@ -52,7 +52,7 @@ func (c *chromeReader) begin(ev *chromejson.Event) {
 func (c *chromeReader) finishSlice(ev *chromejson.Event) {
 	ln := c.lane(ev)
 	m := mark{ts: ev.Ts, at: -1, name: c.hash(ev.Name), cat: c.hash(ev.Cat)}
-	if ev.Want[argScope] != nil || ev.Want[argCategory] != nil || ev.Want[argLongName] != nil {
+	if ev.Want(argScope) != nil || ev.Want(argCategory) != nil || ev.Want(argLongName) != nil {
 		m.facts = &endFacts{c.argText(ev, argScope), c.argText(ev, argCategory), c.argText(ev, argLongName)}
 	}
 	ln.marks = append(ln.marks, m)

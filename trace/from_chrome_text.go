@@ -125,7 +125,11 @@ func (t *opTable) put(at *opSlot, hash uint64, op OpID) {
 
 func (t *opTable) grow() {
 	old := t.slots
-	t.slots = make([]opSlot, max(8, 2*len(old)))
+	n := 2 * len(old)
+	if n < 1<<14 {
+		n *= 2 // to be moved less often
+	}
+	t.slots = make([]opSlot, max(8, n))
 	mask := uint64(len(t.slots) - 1)
 	for _, s := range old {
 		if s.hash == 0 {

@@ -92,7 +92,7 @@ func TestOpTable(t *testing.T) {
 			known[hash] = OpID(i)
 		}
 	}
-	if table.used != len(known) || len(table.slots) > 4*len(known) {
+	if table.used != len(known) || len(table.slots) > 6*len(known) {
 		t.Errorf("%d of %d slots used, want %d", table.used, len(table.slots), len(known))
 	}
 }

@@ -112,9 +112,9 @@ func (c *chromeReader) launch(ln *lane, ev *chromejson.Event) {
 	if ln.class != plainLane {
 		return
 	}
-	if v := ev.Want[argCorrelation]; v != nil {
+	if v := ev.Want(argCorrelation); v != nil {
 		keep(&tr.launches, v, launch{ln, Time(ev.Ts)})
-	} else if v := ev.Want[argExternal]; v != nil && string(ev.Cat) == "cpu_op" {
+	} else if v := ev.Want(argExternal); v != nil && string(ev.Cat) == "cpu_op" {
 		keep(&tr.externals, v, launch{ln, Time(ev.Ts)})
 	}
 }
@@ -187,10 +187,10 @@ func (c *chromeReader) kernel(ln *lane, ev *chromejson.Event) {
 		tr.kernels = append(tr.kernels, torchKernel{c.unquote(ev.Name), category})
 	}
 	var l link
-	if v := ev.Want[argCorrelation]; v != nil {
+	if v := ev.Want(argCorrelation); v != nil {
 		l.correlation, _ = v.Int()
 	}
-	if v := ev.Want[argExternal]; v != nil {
+	if v := ev.Want(argExternal); v != nil {
 		l.external, _ = v.Int()
 	}
 	ln.add(id, Time(ev.Ts), Duration(ev.Dur))
@@ -200,8 +200,8 @@ func (c *chromeReader) kernel(ln *lane, ev *chromejson.Event) {
 // memory takes PyTorch's allocator events.
 func (c *chromeReader) memory(ev *chromejson.Event) bool {
 	var n [6]int64
-	for i, v := range ev.Want[argMemory : argMemory+6] {
-		if v != nil {
+	for i := range n {
+		if v := ev.Want(argMemory + i); v != nil {
 			n[i], _ = v.Int()
 		} else if i < 3 {
 			return false

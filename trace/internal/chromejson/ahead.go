@@ -41,8 +41,8 @@ type batch struct {
 
 // Batches are as small as hand-over stays cheap: they pass from core to core.
 const (
-	batches   = 4
-	batchLen  = 256
+	batches   = 3
+	batchLen  = 512
 	heavyView = 1 << 20
 )
 
@@ -71,9 +71,9 @@ func NewAhead(src Lender, opt Options) *Ahead {
 
 func newBatch(wanted int) *batch {
 	b := &batch{events: make([]Event, batchLen)}
-	values := make([]Value, batchLen*wanted)
+	spans := make([]span, batchLen*wanted)
 	for i := range b.events {
-		b.events[i].Want = values[i*wanted : (i+1)*wanted : (i+1)*wanted]
+		b.events[i].want = spans[i*wanted : (i+1)*wanted]
 	}
 	return b
 }

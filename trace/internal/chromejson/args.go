@@ -5,7 +5,11 @@ package chromejson
 // scanArgs reads the object at b[i:] into ev.Args and picks the wanted keys.
 func (rd *Reader) scanArgs(b []byte, i int) (int, status) {
 	start := i
-	rd.ev.clearWant() // a second "args" replaces the first
+	ev := rd.ev
+	if ev.view != nil { // a second "args" replaces the first
+		clear(ev.want)
+	}
+	ev.view = b
 	keys := rd.keys.list
 	var id, prev uint16
 	var st status
@@ -16,7 +20,7 @@ func (rd *Reader) scanArgs(b []byte, i int) (int, status) {
 		}
 		if b[i] != '"' {
 			if b[i] == '}' {
-				rd.ev.Args = Value(b[start : i+1 : i+1])
+				ev.Args = Value(b[start : i+1 : i+1])
 				return i + 1, ok
 			}
 			return rd.broken(i, "a member's name or '}'")
@@ -52,10 +56,7 @@ func (rd *Reader) scanArgs(b []byte, i int) (int, status) {
 			return i, st
 		}
 		if want := keys[id].want; want >= 0 {
-			if rd.ev.Want[want] == nil {
-				rd.ev.found = append(rd.ev.found, want)
-			}
-			rd.ev.Want[want] = Value(b[val:i:i])
+			ev.want[want] = span{uint32(val), uint32(i)}
 		}
 		i = skipSpace(b, i)
 		if i >= len(b) {
@@ -65,7 +66,7 @@ func (rd *Reader) scanArgs(b []byte, i int) (int, status) {
 		case ',':
 			i = skipBreak(b, i+1)
 		case '}':
-			rd.ev.Args = Value(b[start : i+1 : i+1])
+			ev.Args = Value(b[start : i+1 : i+1])
 			return i + 1, ok
 		default:
 			return rd.broken(i, "',' or '}'")

@@ -24,10 +24,6 @@ type Event struct {
 	// Args is the raw value of "args", normally an object; nil if absent.
 	Args Value
 
-	// Want holds the raw value of each key of [Options.Want] found in Args,
-	// nil if absent.
-	Want []Value
-
 	// Fields are all other members (id, id2, bind_id, bp, s, tts, tdur, cname,
 	// sf, stack, …) in file order.
 	Fields []Field
@@ -35,7 +31,21 @@ type Event struct {
 	// Offset is the place of the event's opening brace in the input, in bytes.
 	Offset int64
 
-	found []int16 // what is set in Want: clearing all of it costs more than some events
+	view []byte // what want points into; nil if there are no args
+	want []span // by key of Options.Want; without pointers, so that they cost little to set and to clear
+}
+
+// span is a part of an event's view; the zero value is none.
+type span struct{ from, to uint32 }
+
+// Want returns the raw value of a key of [Options.Want], given by its index, as it
+// was found in Args; nil if it is absent.
+func (ev *Event) Want(key int) Value {
+	s := ev.want[key]
+	if s.to == 0 {
+		return nil
+	}
+	return Value(ev.view[s.from:s.to:s.to])
 }
 
 // Field is one member of an object: the key's bytes between the quotes and the
@@ -73,13 +83,9 @@ func (ev *Event) reset() {
 	ev.Ts, ev.Dur = 0, 0
 	ev.Pid, ev.Tid = ID{}, ID{}
 	ev.Args = nil
-	ev.clearWant()
-	ev.Fields = ev.Fields[:0]
-}
-
-func (ev *Event) clearWant() {
-	for _, i := range ev.found {
-		ev.Want[i] = nil
+	if ev.view != nil {
+		ev.view = nil
+		clear(ev.want)
 	}
-	ev.found = ev.found[:0]
+	ev.Fields = ev.Fields[:0]
 }

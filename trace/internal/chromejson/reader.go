@@ -10,7 +10,7 @@ import (
 
 // Options set a reader's bounds. The zero value is for files of any kind.
 type Options struct {
-	// Want lists the keys of args whose values [Event.Want] shall hold. They
+	// Want lists the keys of args whose values [Event.Want] shall return. They
 	// are picked in passing; [Value.Lookup] walks args again. Keys are compared
 	// as written, escapes and all.
 	Want []string
@@ -92,7 +92,7 @@ func NewReader(r io.Reader, opt Options) *Reader {
 func NewBlockReader(src Source, opt Options) *Reader {
 	opt = opt.withDefaults()
 	rd := &Reader{opt: opt, in: window{src: src}, keys: newKeyTable(opt.Want), ev: new(Event)}
-	rd.ev.Want = make([]Value, len(opt.Want))
+	rd.ev.want = make([]span, len(opt.Want))
 	return rd
 }
 
