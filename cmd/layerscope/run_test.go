@@ -31,7 +31,7 @@ func runWith(ctx context.Context, stdin io.Reader, args ...string) outcome {
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
-func capture(t *testing.T, name string) string {
+func testCapture(t *testing.T, name string) string {
 	t.Helper()
 	return filepath.Join(tracetest.Root(t), "testdata", "captures", name)
 }
@@ -45,7 +45,7 @@ func TestClosedPipeIsNoFailure(t *testing.T) {
 	var stderr bytes.Buffer
 	closed := broken{&fs.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}}
 	e := edge{stdin: strings.NewReader(""), stdout: closed, stderr: &stderr, env: func(string) string { return "" }, now: time.Now}
-	if code := run(t.Context(), e, []string{"report", capture(t, "base_a.xplane.pb.gz")}); code != exitDone || stderr.Len() > 0 {
+	if code := run(t.Context(), e, []string{"report", testCapture(t, "base_a.xplane.pb.gz")}); code != exitDone || stderr.Len() > 0 {
 		t.Errorf("code %d, stderr %q, want 0 and silence", code, stderr.String())
 	}
 }
@@ -53,7 +53,7 @@ func TestClosedPipeIsNoFailure(t *testing.T) {
 func TestFullDiskIsAFailure(t *testing.T) {
 	var stderr bytes.Buffer
 	e := edge{stdin: strings.NewReader(""), stdout: broken{syscall.ENOSPC}, stderr: &stderr, env: func(string) string { return "" }, now: time.Now}
-	code := run(t.Context(), e, []string{"check", capture(t, "base_a.xplane.pb.gz")})
+	code := run(t.Context(), e, []string{"check", testCapture(t, "base_a.xplane.pb.gz")})
 	if code != exitFailed || !strings.Contains(stderr.String(), "hint: free some space") {
 		t.Errorf("code %d, stderr %q, want 1 and a hint", code, stderr.String())
 	}
