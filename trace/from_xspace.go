@@ -61,13 +61,13 @@ func fromXSpace(t *Trace, r io.ReaderAt, size int64, host string, opts Options) 
 			}
 		}
 	}
-	x.join()
+	x.join(false)
 	for _, pl := range sp.Planes {
 		if err := x.hostPlane(pl); err != nil {
 			return err
 		}
 	}
-	x.join()
+	x.join(len(x.t.Ops) == 0) // of an idle process the programs are all there is
 	part.report(t)
 	for p, raw := range x.hlo {
 		x.t.Programs[p].raw = raw
@@ -198,9 +198,15 @@ func (x *xspaceReader) program(id uint64, name string) int {
 }
 
 // join parses the HLO modules that ops refer to, and gives ops without facts of
-// their own (CPU and GPU) scope, category and cost of their instruction.
-func (x *xspaceReader) join() {
+// their own (CPU and GPU) scope, category and cost of their instruction; with all
+// it parses every module.
+func (x *xspaceReader) join(all bool) {
 	used := make(map[int]bool)
+	for p := range x.hlo {
+		if all {
+			used[p] = true
+		}
+	}
 	for i := range x.t.Ops {
 		if p := x.t.Ops[i].Program; p >= 0 {
 			used[p] = true

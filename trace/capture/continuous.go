@@ -25,7 +25,8 @@ func (s *Server) either(method string, call func(method string) error) error {
 
 // startContinuous begins continuous profiling, unless it runs already.
 func (s *Server) startContinuous(ctx context.Context, w *Window, set *Settings) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	// Once sent, the answer is waited for: Wait ends what was begun.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	message, config := s.profileRequest(set, set.Duration)
 	config["continuous"] = true

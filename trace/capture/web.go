@@ -134,9 +134,14 @@ func (s *Server) openWeb(ctx context.Context, set *Settings) (*Window, error) {
 	}
 	w, work := s.newWindow(ctx, set)
 	w.res.Config = body
-	status, answer, object, err := s.web.ask(ctx, time.Minute, http.MethodPost, "/start_profile", text)
-	if err == nil && status/100 != 2 {
-		err = s.refused(ctx, status, answer)
+	// Once sent, the answer is waited for: a start that nobody hears of would leave
+	// the profiler running. Wait closes the window when ctx has ended meanwhile.
+	status, answer, object, err := s.web.ask(work, time.Minute, http.MethodPost, "/start_profile", text)
+	switch {
+	case err != nil:
+		err = errors.Join(err, s.stopUnheard(work))
+	case status/100 != 2:
+		err = s.refused(work, status, answer)
 	}
 	if err != nil {
 		w.cancel()
@@ -148,6 +153,14 @@ func (s *Server) openWeb(ctx context.Context, set *Settings) (*Window, error) {
 	w.res.Begin = time.Now()
 	go s.follow(work, w, set)
 	return w, nil
+}
+
+// stopUnheard ends a window whose start was not answered, if there is one.
+func (s *Server) stopUnheard(ctx context.Context) error {
+	if busy, _, err := s.web.profiling(ctx); err != nil || !busy {
+		return nil // nothing to be done, and the start's error says it
+	}
+	return s.stopProfile(ctx)
 }
 
 // refused explains an answer of /start_profile that is no success. A busy

@@ -96,12 +96,16 @@ func (s *Server) Open(ctx context.Context, set Settings) (*Window, error) {
 func (s *Server) patiently(ctx context.Context, set *Settings, open func(context.Context, *Settings) (*Window, error)) (*Window, error) {
 	deadline := time.Now().Add(set.Busy)
 	pause := 250 * time.Millisecond
+	var said time.Time
 	for {
 		w, err := open(ctx, set)
 		if !errors.Is(err, ErrBusy) || time.Now().Add(pause).After(deadline) {
 			return w, err
 		}
-		s.target.Log("%s: its profiler is busy; trying again for up to %v", s.URL, time.Until(deadline).Round(time.Second))
+		if time.Since(said) > 10*time.Second {
+			said = time.Now()
+			s.target.Log("%s: its profiler is busy; trying again for up to %v", s.URL, time.Until(deadline).Round(time.Second))
+		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
