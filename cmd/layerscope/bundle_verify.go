@@ -157,7 +157,8 @@ func (a *app) made(ctx context.Context, path string, do func() error) error {
 func exactly(what string, n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usagef(cmd.CommandPath()+" --help", "bundle %s: want %s, found %d arguments", cmd.Name(), what, len(args))
+			name := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
+			return usagef(cmd.CommandPath()+" --help", "%s: want %s, found %d arguments", name, what, len(args))
 		}
 		return nil
 	}

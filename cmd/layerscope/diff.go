@@ -32,6 +32,8 @@ type diffFlags struct {
 	noise        string
 	github       bool
 	title        string
+
+	runs, on, workload string
 }
 
 func (a *app) diff() *cobra.Command {
@@ -57,13 +59,9 @@ statistics and what they can find.
 		Example: `  layerscope diff runs/main runs/branch
   layerscope diff base=a.xplane.pb,b.xplane.pb,c.xplane.pb new=runs/branch
   layerscope diff runs/main runs/branch --fail-on 'layer>+3%' --fail-on 'step>+1%' --github -o diff.md
-  layerscope diff v1=runs/v1 v2=runs/v2 v3=runs/v3`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) < 2 {
-				return usagef(cmd.CommandPath()+" runs/main runs/branch", "diff: found %d sides, wanted a base and at least one more", len(args))
-			}
-			return nil
-		},
+  layerscope diff v1=runs/v1 v2=runs/v2 v3=runs/v3
+  layerscope diff 79e14de 0ce3c53 --runs gs://profiles/team`,
+		Args: twoSides,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.resolve(); err != nil {
 				return err
@@ -92,7 +90,23 @@ statistics and what they can find.
 	in.register(cmd)
 	out.register(cmd, "text", "md", "html", "json", "csv")
 	f.register(cmd)
+	f.registerRuns(cmd)
 	return cmd
+}
+
+func twoSides(cmd *cobra.Command, args []string) error {
+	if len(args) < 2 {
+		return usagef(cmd.CommandPath()+" runs/main runs/branch", "diff: found %d sides, wanted a base and at least one more", len(args))
+	}
+	return nil
+}
+
+// registerRuns registers what diff has and compare-commits hasn't.
+func (f *diffFlags) registerRuns(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.runs, "runs", "", "sides are commits: take their runs from the index of `ROOT`, a directory or gs://bucket/prefix")
+	flags.StringVar(&f.on, "on", "", "with --runs: only runs on devices that match `GLOB`")
+	flags.StringVar(&f.workload, "workload", "", "with --runs: only runs of workloads that match `GLOB`")
 }
 
 func (f *diffFlags) register(cmd *cobra.Command) {
@@ -156,7 +170,12 @@ func (a *app) compare(ctx context.Context, args []string, in *inputFlags, f *dif
 	dashes := 0
 	for i, arg := range args {
 		var err error
-		if parsed[i], err = parseSide(arg); err != nil {
+		if f.runs != "" {
+			parsed[i], err = a.commitSide(ctx, f.runs, arg, f.on, f.workload)
+		} else {
+			parsed[i], err = parseSide(arg)
+		}
+		if err != nil {
 			return nil, err
 		}
 		for _, run := range parsed[i].runs {

@@ -34,6 +34,11 @@ type historyFlags struct {
 
 	add    []string
 	commit string
+
+	// Of push, which records runs too: their time where a capture has none, and
+	// that a commit isn't needed.
+	when int64
+	push bool
 }
 
 const historyHelp = `history reads an index of runs and shows one quantity over commits: a table or a chart with the points where its level
@@ -132,6 +137,9 @@ func (f *historyFlags) check() (tolerance float64, err error) {
 // rootOf is the root of the index that an argument means: the directory, or the
 // one that holds it when it is the index itself.
 func rootOf(arg string) string {
+	if strings.Contains(arg, "://") {
+		return arg
+	}
 	clean := filepath.Clean(arg)
 	records, err := filepath.Glob(filepath.Join(clean, "*.json"))
 	if filepath.Base(clean) == "index" && err == nil && len(records) > 0 && !exists(filepath.Join(clean, "index")) {
@@ -142,15 +150,18 @@ func rootOf(arg string) string {
 
 // histories reads the index and makes the histories asked for.
 func (a *app) histories(ctx context.Context, root string, f *historyFlags) ([]*analyze.History, string, error) {
-	if strings.HasPrefix(root, "gs:/") {
-		return nil, "", usagef("copy its index here first", "%s: this version reads local directories only", root)
+	s, err := a.store(ctx, root)
+	if err != nil {
+		return nil, "", err
 	}
-	if info, err := os.Stat(root); err != nil {
-		return nil, "", &hintedError{fmt.Errorf("%s: %w", root, cause(err)), "layerscope history " + quoted(root) + " --add RUN --commit SHA begins one"}
-	} else if !info.IsDir() {
-		return nil, "", fmt.Errorf("%s: found a file, wanted a directory with an index", root)
+	if !isBucket(root) {
+		if info, err := os.Stat(s.String()); err != nil {
+			return nil, "", &hintedError{fmt.Errorf("%s: %w", root, cause(err)), "layerscope history " + quoted(root) + " --add RUN --commit SHA begins one"}
+		} else if !info.IsDir() {
+			return nil, "", fmt.Errorf("%s: found a file, wanted a directory with an index", root)
+		}
 	}
-	runs, damaged, err := runindex.Index{Store: runindex.Dir(root)}.Runs(ctx)
+	runs, damaged, err := runindex.Index{Store: runindex.On(s)}.Runs(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", root, err)
 	}
@@ -178,15 +189,11 @@ func (a *app) histories(ctx context.Context, root string, f *historyFlags) ([]*a
 // onePool picks the runs that may be compared: of one workload on devices of one
 // kind.
 func onePool(runs []runindex.Run, f *historyFlags) ([]runindex.Run, string, error) {
-	matches := func(glob, text string) bool {
-		ok, err := path.Match(glob, text)
-		return glob == "" || ok && err == nil
-	}
 	var kept []runindex.Run
 	count := make(map[string]int)
 	var pools []string
 	for _, r := range runs {
-		if !matches(f.on, r.Devices) || !matches(f.workload, r.Workload) {
+		if !matchesGlob(f.on, r.Devices) || !matchesGlob(f.workload, r.Workload) || len(r.Metrics) == 0 {
 			continue
 		}
 		pool := strings.Trim(r.Devices+", "+r.Workload, ", ")
@@ -274,14 +281,18 @@ func (a *app) showHistories(out *outputFlags, f *historyFlags, hs []*analyze.His
 
 // addRuns adds runs to the index and prints their names.
 func (a *app) addRuns(ctx context.Context, root string, in *inputFlags, f *historyFlags) error {
-	ix := runindex.Index{Store: runindex.Dir(root)}
+	s, err := a.store(ctx, root)
+	if err != nil {
+		return err
+	}
+	ix := runindex.Index{Store: runindex.On(s)}
 	for _, arg := range f.add {
 		paths, err := runsIn(arg)
 		if err != nil {
 			return err
 		}
 		for _, p := range paths {
-			r, err := a.recordOf(ctx, root, p, in, f)
+			r, err := a.recordOf(ctx, s.String(), p, in, f)
 			if err != nil {
 				return err
 			}

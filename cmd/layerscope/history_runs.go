@@ -33,10 +33,13 @@ func (a *app) recordOf(ctx context.Context, root, at string, in *inputFlags, f *
 	if an.Layers.OpTime == 0 {
 		return r, &hintedError{fmt.Errorf("%s: no op time in the capture", at), "layerscope check " + quoted(at) + " says what it holds"}
 	}
-	if commit := cmp.Or(f.commit, r.Commit, commitOf(an)); commit == "" {
+	r.TimeUnixNano = cmp.Or(f.when, r.TimeUnixNano)
+	if commit := cmp.Or(f.commit, r.Commit, commitOf(an)); commit == "" && !f.push {
 		return r, usagef("--commit $(git rev-parse HEAD)", "%s: neither the run nor the capture says which commit ran", at)
-	} else if err := setCommit(ctx, &r, commit); err != nil {
-		return r, err
+	} else if commit != "" {
+		if err := setCommit(ctx, &r, commit); err != nil {
+			return r, err
+		}
 	}
 	if an.Capture.StartUnixNano > 0 {
 		r.TimeUnixNano = an.Capture.StartUnixNano
@@ -100,12 +103,14 @@ func locate(r *runindex.Run, root, at string, an *analyze.Analysis) error {
 	if err != nil {
 		return err
 	}
+	r.Path = filepath.ToSlash(abs)
 	base, err := filepath.Abs(root)
 	if err != nil {
 		return err
 	}
-	r.Path = filepath.ToSlash(abs)
-	if rel, err := filepath.Rel(base, abs); err == nil && filepath.IsLocal(rel) {
+	if isBucket(root) {
+		r.Path = "" // of no use to others
+	} else if rel, err := filepath.Rel(base, abs); err == nil && filepath.IsLocal(rel) {
 		r.Path = filepath.ToSlash(rel)
 	}
 	delete(r.Environment, "host") // an index may be shared
@@ -153,7 +158,7 @@ func historyOf(runs []runindex.Run, metric string, f *historyFlags) *analyze.His
 		}
 		h.Unit = m.Unit
 		key, label := r.Commit, firstRunes(r.Commit, 7)
-		if f.by == "run" {
+		if f.by == "run" || key == "" {
 			key, label = r.ID, time.Unix(0, r.TimeUnixNano).UTC().Format("2006-01-02T15:04:05")+" "+label
 		}
 		k, there := at[key]

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -151,4 +152,23 @@ func quoted(path string) string {
 		return path
 	}
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
+// writeJSON writes a document as all verbs do.
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// writeOut writes a result to where -o says.
+func writeOut(f *outputFlags, stdout io.Writer, text []byte) error {
+	if f.output == "" || f.output == "-" {
+		_, err := stdout.Write(text)
+		return err
+	}
+	if err := os.WriteFile(f.output, text, 0o666); err != nil {
+		return fmt.Errorf("%s: %w", f.output, cause(err))
+	}
+	return nil
 }

@@ -46,7 +46,7 @@ standard input; label=INPUT names it. The result goes to standard output, everyt
 	flags.BoolVar(&a.noProgress, "no-progress", false, "show no progress line")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no remarks: only the result, and errors")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say what takes how long")
-	root.AddCommand(a.inspect(), a.report(), a.check(), a.memory(), a.diff(), a.calibrate(), a.compareCommits(), a.history(), a.view(), a.bundle(), a.convert(), a.score(), a.serve(), a.capture(), a.profile(), a.demo(), a.version())
+	root.AddCommand(a.inspect(), a.report(), a.check(), a.memory(), a.diff(), a.calibrate(), a.compareCommits(), a.history(), a.view(), a.bundle(), a.push(), a.pull(), a.list(), a.convert(), a.score(), a.serve(), a.capture(), a.profile(), a.demo(), a.version())
 	root.AddCommand(helpTopics()...)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

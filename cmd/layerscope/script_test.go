@@ -15,12 +15,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/layerscope/layerscope/internal/fakegcs"
 	"github.com/layerscope/layerscope/internal/tracetest"
 )
 
 var update = flag.Bool("update", false, "rewrite the outputs in the scripts")
 
 func TestMain(m *testing.M) {
+	fakegcs.Main()
 	testscript.Main(m, map[string]func(){"layerscope": main, "faketrace": fakeTrace})
 }
 
@@ -30,9 +32,10 @@ func TestMain(m *testing.M) {
 //	exits CODE PROGRAM ARG…     the program must end with this code
 //	valid SCHEMA FILE           each JSON document of FILE must follow docs/schema/SCHEMA.v1.json
 //
-// $CAPTURES is testdata/captures.
+// $CAPTURES is testdata/captures; gs://runs is an empty bucket.
 func TestScript(t *testing.T) {
 	root := tracetest.Root(t)
+	bucket := fakegcs.Start(t, "runs")
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		UpdateScripts:       *update,
@@ -40,6 +43,7 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CAPTURES", filepath.Join(root, "testdata", "captures"))
+			env.Setenv("STORAGE_EMULATOR_HOST", bucket.Host)
 			env.Setenv("SCHEMAS", filepath.Join(root, "docs", "schema"))
 			return nil
 		},

@@ -47,3 +47,17 @@ func (v *bytesValue) Set(s string) error {
 
 // Type names the value in usage text.
 func (v *bytesValue) Type() string { return "size" }
+
+// sizeText writes a size for people: "4.1 MB".
+func sizeText(n int64) string {
+	units := []string{"bytes", "kB", "MB", "GB", "TB", "PB"}
+	v, i := float64(n), 0
+	for v >= 999.5 && i < len(units)-1 {
+		v /= 1000
+		i++
+	}
+	if i == 0 || v >= 99.95 {
+		return fmt.Sprintf("%.0f %s", v, units[i])
+	}
+	return fmt.Sprintf("%.1f %s", v, units[i])
+}

@@ -92,7 +92,7 @@ func (c *call) read() {
 func byteRange(text string, size int64) (first, last int64, err error) {
 	a, b, ok := strings.Cut(strings.TrimPrefix(text, "bytes="), "-")
 	if !ok {
-		return 0, 0, fmt.Errorf("Range: %q", text)
+		return 0, 0, fmt.Errorf("range %q", text)
 	}
 	last = size - 1
 	if first, err = strconv.ParseInt(a, 10, 64); err != nil {
@@ -105,7 +105,7 @@ func byteRange(text string, size int64) (first, last int64, err error) {
 		last = min(last, size-1)
 	}
 	if first > last {
-		return 0, 0, errors.New("The requested range cannot be satisfied.")
+		return 0, 0, errors.New("the requested range cannot be satisfied")
 	}
 	return first, last, nil
 }

@@ -219,7 +219,7 @@ func parseRange(text string) (first, total int64, query bool, err error) {
 	}
 	a, _, dash := strings.Cut(part, "-")
 	if !ok || !dash || err != nil {
-		return 0, 0, false, fmt.Errorf("Content-Range: %q", text)
+		return 0, 0, false, fmt.Errorf("content range %q", text)
 	}
 	first, err = strconv.ParseInt(a, 10, 64)
 	return first, total, false, err

@@ -128,6 +128,15 @@ func (p *Progress) Add(n int64) {
 	}
 }
 
+// Skip says that n units of the phase need not be done after all.
+func (p *Progress) Skip(n int64) {
+	if p != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.total -= n
+	}
+}
+
 // Write passes b on to the stream, above the progress line. It writes whole
 // lines best: the progress line is drawn again at the next tick.
 func (p *Progress) Write(b []byte) (int, error) {

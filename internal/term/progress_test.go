@@ -58,6 +58,15 @@ func TestProgressLine(t *testing.T) {
 	if got, want := take(), "\r\x1b[Kanalysing: 3.0M events, 1.50M events/s, 2 s"; got != want {
 		t.Errorf("line %q, want %q", got, want)
 	}
+	p.Phase("sending", 1000e6, "B")
+	p.Skip(600e6) // is there already
+	p.Add(100e6)
+	c.advance(time.Second)
+	take()
+	p.tick()
+	if got, want := take(), "\r\x1b[Ksending: 25 %, 100 MB/s, 3 s left"; got != want {
+		t.Errorf("line %q, want %q", got, want)
+	}
 	p.Close()
 	p.Close()
 	if got := take(); got != eraseLine {

@@ -59,11 +59,12 @@ func (p *push) sameLarge(ctx context.Context, f *os.File, src source, name strin
 
 // assemble sends the parts that aren't there, joins them, and removes them.
 func (p *push) assemble(ctx context.Context, f *os.File, src source, name string) (err error) {
-	var told atomic.Int64
-	moved := func(n int64) { told.Add(n); p.Moved(n) }
+	var told, seen atomic.Int64
+	found := func(n int64) { seen.Add(n); p.Found(n) }
 	defer func() {
 		if err != nil {
 			p.Moved(-told.Load())
+			p.Found(-seen.Load())
 		}
 	}()
 	sums, whole, err := p.sums(f, src.size)
@@ -83,16 +84,16 @@ func (p *push) assemble(ctx context.Context, f *os.File, src source, name string
 	g.SetLimit(p.Streams)
 	for i := range parts {
 		offset := int64(i) * p.PartSize
-		c := objects.Content{Data: &shifted{f, offset}, Size: min(p.PartSize, src.size-offset), CRC32C: sums[i], Part: true, Sent: func(n int64) { p.moved.Add(n); moved(n) }}
+		c := objects.Content{Data: &shifted{f, offset}, Size: min(p.PartSize, src.size-offset), CRC32C: sums[i], Part: true, Sent: func(n int64) { told.Add(n); p.moving(n) }}
 		part := fmt.Sprintf("%s%06d-%08x", at, i, sums[i])
 		if o, ok := there[part]; ok && o.Size == c.Size {
 			parts[i] = o
 			parts[i].CRC32C = sums[i]
-			moved(c.Size)
+			found(c.Size)
 			continue
 		}
 		g.Go(func() (err error) {
-			parts[i], err = p.part(gctx, part, c, moved)
+			parts[i], err = p.part(gctx, part, c, found)
 			return err
 		})
 	}
@@ -126,14 +127,14 @@ func (p *push) sums(f *os.File, size int64) (parts []uint32, whole uint32, err e
 	return parts, whole, nil
 }
 
-func (p *push) part(ctx context.Context, name string, c objects.Content, moved func(int64)) (objects.Info, error) {
+func (p *push) part(ctx context.Context, name string, c objects.Content, found func(int64)) (objects.Info, error) {
 	if p.DryRun {
 		c.Sent(c.Size)
 		return objects.Info{}, nil
 	}
 	o, err := p.store.Put(ctx, name, c)
 	if errors.Is(err, fs.ErrExist) { // another process sent it a moment ago
-		moved(c.Size)
+		found(c.Size)
 		return p.store.Stat(ctx, name)
 	}
 	return o, err

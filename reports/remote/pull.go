@@ -178,7 +178,7 @@ func (p *pull) ranges(ctx context.Context, st *stage, files []remoteFile) error 
 		for offset := int64(0); offset < f.object.Size; offset += p.PartSize {
 			n := min(p.PartSize, f.object.Size-offset)
 			if st.has(f.Path, offset) {
-				p.Moved(n)
+				p.Found(n)
 				continue
 			}
 			g.Go(func() error { return p.fetch(gctx, st, f, offset, n) })

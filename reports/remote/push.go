@@ -39,11 +39,11 @@ type Options struct {
 	// name, or a directory above; those that describe the others always go.
 	Only, Exclude []string
 	DryRun        bool // says what would be sent or fetched
-	// Begin is told how many bytes there are, Moved of those that are done, or,
-	// negative, must be moved again. Both may be nil; Moved is called from many
-	// goroutines.
-	Begin func(files int, bytes int64)
-	Moved func(n int64)
+	// Begin is told how many bytes there are, Moved and Found of those that went
+	// and of those that were there, or, negative, must go again. Each may be nil;
+	// Moved and Found are called from many goroutines.
+	Begin        func(files int, bytes int64)
+	Moved, Found func(n int64)
 }
 
 func (o Options) withDefaults() Options {
@@ -58,6 +58,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Moved == nil {
 		o.Moved = func(int64) {}
+	}
+	if o.Found == nil {
+		o.Found = func(int64) {}
 	}
 	return o
 }
@@ -284,7 +287,7 @@ func (p *push) same(ctx context.Context, name string, size int64, sum uint32) er
 		return &Conflict{p.store.String(), o}
 	}
 	p.found.Add(1)
-	p.Moved(size)
+	p.Found(size)
 	return nil
 }
 
