@@ -3,6 +3,7 @@
 package analyze
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/layerscope/layerscope/trace"
@@ -23,25 +24,26 @@ func (s *study) chargeWaits(p *programFacts) {
 	if len(waits) == 0 {
 		return
 	}
-	users, byName := s.consumers(p)
+	g := s.uses(p)
 	for _, id := range waits {
-		s.charge(p, id, users, byName)
+		s.charge(p, id, g)
 	}
 	p.placed.measure(s)
 }
 
 // charge follows an op's users, nearest first, to one that has a place.
-func (s *study) charge(p *programFacts, id trace.OpID, users map[string][]string, byName map[string]trace.OpID) {
-	seen := map[string]bool{}
-	next := users[s.t.Ops[id].Name]
+func (s *study) charge(p *programFacts, id trace.OpID, g *useGraph) {
+	g.round++
+	next := g.usersOf(g.id(s.t.Ops[id].Name))
 	for depth := 0; depth < 8 && len(next) > 0; depth++ {
-		var after []string
+		var after []int32
 		for _, name := range next {
-			if seen[name] {
+			if g.seen[name] == g.round {
 				continue
 			}
-			seen[name] = true
-			if user, ok := byName[name]; ok {
+			g.seen[name] = g.round
+			if user := g.ops[name]; user >= 0 {
+				user := trace.OpID(user)
 				if l, ok := p.placed.layers[user]; ok {
 					p.placed.layers[id] = l
 					return
@@ -51,37 +53,96 @@ func (s *study) charge(p *programFacts, id trace.OpID, users map[string][]string
 					return
 				}
 			}
-			after = append(after, users[name]...)
+			after = append(after, g.usersOf(name)...)
 		}
 		next = after
 	}
 }
 
-// consumers returns who uses each instruction, and the ops by name.
-func (s *study) consumers(p *programFacts) (users map[string][]string, byName map[string]trace.OpID) {
-	users, byName = make(map[string][]string), make(map[string]trace.OpID)
+// A useGraph says who uses which instruction of a program. Names are numbered.
+//
+// Note: with a map of lists by name, and lines of HLO text parsed wholly, this was
+// two thirds of the analysis of a TPU's JSON of one step: 28 ms for 9,400 ops.
+type useGraph struct {
+	ids   map[string]int32
+	ops   []int64 // the op of each name that ran, −1 for others
+	edges []useEdge
+	first []int32 // by operand: where its users begin in users; one more at the end
+	users []int32
+
+	seen  []int32 // by name: the last round that came by
+	round int32
+}
+
+type useEdge struct{ operand, user int32 }
+
+// uses returns the graph of a program: of its HLO module, else of its ops' lines.
+func (s *study) uses(p *programFacts) *useGraph {
+	g := &useGraph{ids: make(map[string]int32, 2*len(p.ops))}
 	for _, id := range p.ops {
-		byName[s.t.Ops[id].Name] = id
-	}
-	note := func(in *hlo.Instruction) {
-		for _, o := range in.Operands {
-			users[o.Name] = append(users[o.Name], in.Name)
-		}
+		name := g.id(s.t.Ops[id].Name)
+		g.ops[name] = int64(id)
 	}
 	if p.Module != nil {
 		for _, c := range p.Module.Computations {
 			for _, in := range c.Instructions {
-				note(in)
+				user := g.id(in.Name)
+				for _, o := range in.Operands {
+					g.edges = append(g.edges, useEdge{g.id(o.Name), user})
+				}
 			}
 		}
-		return users, byName
-	}
-	for _, id := range p.ops {
-		if long := s.t.Ops[id].Long; strings.HasPrefix(long, "%") {
-			if in, err := hlo.ParseInstruction(long); err == nil {
-				note(in)
+	} else {
+		var operands []string
+		for _, id := range p.ops {
+			long := s.t.Ops[id].Long
+			if !strings.HasPrefix(long, "%") {
+				continue
+			}
+			var name string
+			name, operands, _ = hlo.OperandNames(operands[:0], long)
+			user := g.id(name)
+			for _, o := range operands {
+				g.edges = append(g.edges, useEdge{g.id(o), user})
 			}
 		}
 	}
-	return users, byName
+	g.index()
+	return g
+}
+
+// id numbers a name.
+func (g *useGraph) id(name string) int32 {
+	id, ok := g.ids[name]
+	if !ok {
+		id = int32(len(g.ops))
+		g.ids[name] = id
+		g.ops = append(g.ops, -1)
+	}
+	return id
+}
+
+// index orders the edges by operand, those of one as they came.
+func (g *useGraph) index() {
+	g.first, g.seen = make([]int32, len(g.ops)+1), make([]int32, len(g.ops))
+	for _, e := range g.edges {
+		g.first[e.operand+1]++
+	}
+	for i := 1; i < len(g.first); i++ {
+		g.first[i] += g.first[i-1]
+	}
+	g.users = make([]int32, len(g.edges))
+	at := slices.Clone(g.first)
+	for _, e := range g.edges {
+		g.users[at[e.operand]] = e.user
+		at[e.operand]++
+	}
+}
+
+// usersOf returns who uses a name; none if it got its number after index.
+func (g *useGraph) usersOf(name int32) []int32 {
+	if int(name)+1 >= len(g.first) {
+		return nil
+	}
+	return g.users[g.first[name]:g.first[name+1]]
 }

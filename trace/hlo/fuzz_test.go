@@ -41,6 +41,7 @@ func FuzzParseInstruction(f *testing.F) {
 			return
 		}
 		in.Cost()
+		sameOperands(t, line, in)
 		if sh, err := ParseShape(in.Shape.String()); err != nil || sh.String() != in.Shape.String() {
 			t.Fatalf("shape %s of %q: %v, %v", in.Shape, line, sh, err)
 		}

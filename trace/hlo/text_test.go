@@ -3,6 +3,7 @@
 package hlo
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,6 +64,20 @@ func TestParseInstructionForms(t *testing.T) {
 		if got := in.String(); got != tt.want {
 			t.Errorf("%s\n got %s\nwant %s", tt.line, got, tt.want)
 		}
+		sameOperands(t, tt.line, in)
+	}
+}
+
+// sameOperands holds OperandNames against what ParseInstruction found.
+func sameOperands(t *testing.T, line string, in *Instruction) {
+	t.Helper()
+	want := []string{"before"}
+	for _, o := range in.Operands {
+		want = append(want, o.Name)
+	}
+	name, got, ok := OperandNames([]string{"before"}, line)
+	if !ok || name != in.Name || !slices.Equal(got, want) {
+		t.Errorf("%s: %s of %q, %v, want %s of %q", line, name, got, ok, in.Name, want)
 	}
 }
 

@@ -315,6 +315,7 @@ func TestLongNamesOfJSON(t *testing.T) {
 				t.Errorf("%v\n%s", err, line)
 				continue
 			}
+			sameOperands(t, line, in)
 			if in.Name != e.Name {
 				t.Errorf("name %q, want %q", in.Name, e.Name)
 			}
