@@ -214,4 +214,5 @@ type programFacts struct {
 	placed placement
 	// loopRows are the rows of a scanned program, by layer.
 	loopRows []int32
+	uses     *useGraph // if read ahead
 }

@@ -68,13 +68,16 @@ func (s *study) findLayers() error {
 		p := &s.programs[i]
 		p.heavy = p.opTime != 0 && !explicit[p.Name] && (main >= 0 && p.index >= 0 && p.Name == s.programs[main].Name || p.opTime >= total/20)
 	}
+	ready := s.readUses()
 	for i := range s.programs {
 		if p := &s.programs[i]; p.heavy {
 			if err := s.placeProgram(p); err != nil {
+				ready()
 				return err
 			}
 		}
 	}
+	ready()
 	s.makeRows()
 	s.describeMethod(main)
 	return nil

@@ -46,6 +46,7 @@ func (s *study) byAnchor(p *programFacts) (placement, error) {
 		return pl, nil
 	}
 	cut := anchorCut(seq, anchor.at)
+	pl.layers = make(map[trace.OpID]int32, len(p.ops))
 	bounds := make([]Time, n+1)
 	for k := range bounds {
 		if i := cut.bounds[k]; i < len(seq) {
@@ -105,7 +106,7 @@ func (s *study) spread(p *programFacts, pl *placement) {
 		layered bool
 		comp    string
 	}
-	names := make(map[string]known)
+	names := make(map[string]known, len(p.ops))
 	for _, id := range p.ops {
 		if pl.outside[id] {
 			names[s.t.Ops[id].Name] = known{comp: s.ops[id].component}
@@ -138,17 +139,17 @@ type sigOp struct {
 }
 
 // mainOps leaves out waits, and says which ops run once in the sequence.
-func (s *study) mainOps(all []seqOp) ([]sigOp, map[trace.OpID]bool) {
-	count := make(map[trace.OpID]int)
+func (s *study) mainOps(all []seqOp) ([]sigOp, []bool) {
+	count := make([]int32, len(s.ops))
 	for _, e := range all {
 		count[e.op]++
 	}
-	once := make(map[trace.OpID]bool, len(count))
+	once := make([]bool, len(s.ops))
 	for id, n := range count {
 		once[id] = n == 1
 	}
-	known := make(map[trace.OpID]sigOp, len(count))
-	var seq []sigOp
+	known := make(map[trace.OpID]sigOp) // of what runs several times
+	seq := make([]sigOp, 0, len(all))
 	for _, e := range all {
 		if asyncCategory(s.t.Ops[e.op].Category) || e.dur <= trace.Nanosecond {
 			continue
@@ -156,7 +157,9 @@ func (s *study) mainOps(all []seqOp) ([]sigOp, map[trace.OpID]bool) {
 		k, ok := known[e.op]
 		if !ok {
 			k = sigOp{e, s.signature(e.op), s.componentOf(e.op)}
-			known[e.op] = k
+			if !once[e.op] {
+				known[e.op] = k
+			}
 		}
 		k.seqOp = e
 		seq = append(seq, k)
@@ -165,7 +168,7 @@ func (s *study) mainOps(all []seqOp) ([]sigOp, map[trace.OpID]bool) {
 }
 
 // beats groups the sequence by signature.
-func (s *study) beats(seq []sigOp, once map[trace.OpID]bool) []*beat {
+func (s *study) beats(seq []sigOp, once []bool) []*beat {
 	by := make(map[string]*beat)
 	var out []*beat
 	for i, e := range seq {

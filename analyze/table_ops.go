@@ -12,8 +12,7 @@ import (
 
 // tableOps merges ops of equal program and name over devices, as XProf does.
 func (s *study) tableOps() {
-	s.mergeOps()
-	slices.SortFunc(s.out.Ops, compareOps)
+	s.sortOps(s.mergeOps())
 	for i := range s.out.Ops {
 		o := &s.out.Ops[i]
 		o.BoundBy = s.boundBy(o)
@@ -25,7 +24,27 @@ func (s *study) tableOps() {
 	s.tablePrograms()
 }
 
-func (s *study) mergeOps() {
+// sortOps orders ops by self time: their numbers first, as each is large.
+func (s *study) sortOps(ops []Op) {
+	order := make([]int32, len(ops))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(i, j int32) int { return compareOps(&ops[i], &ops[j]) })
+	for i := range order { // each cycle of the permutation in turn
+		first := ops[i]
+		to := int32(i)
+		for order[to] != int32(i) {
+			from := order[to]
+			ops[to], order[to] = ops[from], to
+			to = from
+		}
+		ops[to], order[to] = first, to
+	}
+	s.out.Ops = ops
+}
+
+func (s *study) mergeOps() []Op {
 	type key struct {
 		program int
 		name    string
@@ -35,7 +54,7 @@ func (s *study) mergeOps() {
 	for id := range s.ops {
 		n += int(min(1, s.ops[id].count))
 	}
-	s.out.Ops = make([]Op, 0, n)
+	ops := make([]Op, 0, n)
 	at := make(map[key]int, n)
 	for id := range s.ops {
 		o := &s.ops[id]
@@ -49,20 +68,24 @@ func (s *study) mergeOps() {
 		}
 		i, ok := at[k]
 		if !ok {
-			i = len(s.out.Ops)
+			i = len(ops)
 			at[k] = i
-			s.out.Ops = append(s.out.Ops, s.newOp(trace.OpID(id)))
+			ops = append(ops, s.newOp(trace.OpID(id)))
 		}
-		s.out.Ops[i].addTally(op, &o.tally)
-		if o.device == severalDevices || ok && s.out.Ops[i].Device != s.deviceName(o.device) {
-			s.out.Ops[i].Device = ""
+		ops[i].addTally(op, &o.tally)
+		if o.device == severalDevices || ok && ops[i].Device != s.deviceName(o.device) {
+			ops[i].Device = ""
 		}
 	}
+	return ops
 }
 
 // compareOps orders ops by self time, largest first, then by name.
-func compareOps(a, b Op) int {
-	return cmp.Or(cmp.Compare(b.Self, a.Self), strings.Compare(a.Name, b.Name), strings.Compare(a.Program, b.Program))
+func compareOps(a, b *Op) int {
+	if c := cmp.Compare(b.Self, a.Self); c != 0 {
+		return c
+	}
+	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Program, b.Program))
 }
 
 func (s *study) newOp(id trace.OpID) Op {

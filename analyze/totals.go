@@ -3,8 +3,6 @@
 package analyze
 
 import (
-	"slices"
-
 	"github.com/layerscope/layerscope/trace"
 )
 
@@ -19,7 +17,6 @@ func Totals(t *trace.Trace) ([]Op, error) {
 		return nil, err
 	}
 	s.gatherOps()
-	s.mergeOps()
-	slices.SortFunc(s.out.Ops, compareOps)
+	s.sortOps(s.mergeOps())
 	return s.out.Ops, nil
 }

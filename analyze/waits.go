@@ -5,6 +5,7 @@ package analyze
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/layerscope/layerscope/trace"
 	"github.com/layerscope/layerscope/trace/hlo"
@@ -24,11 +25,33 @@ func (s *study) chargeWaits(p *programFacts) {
 	if len(waits) == 0 {
 		return
 	}
-	g := s.uses(p)
+	g := p.uses
+	if g == nil {
+		g = s.uses(p)
+	}
+	p.uses = nil
 	for _, id := range waits {
 		s.charge(p, id, g)
 	}
 	p.placed.measure(s)
+}
+
+// readUses reads the graphs of programs known by their ops' lines while the methods
+// of placement run, which have no use for the second core. The function returned
+// waits for it.
+func (s *study) readUses() (ready func()) {
+	waiting := func(id trace.OpID) bool {
+		return s.ops[id].scope.raw == "" && asyncCategory(s.t.Ops[id].Category)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := range s.programs {
+			if p := &s.programs[i]; p.Module == nil && slices.ContainsFunc(p.ops, waiting) {
+				p.uses = s.uses(p)
+			}
+		}
+	})
+	return wg.Wait
 }
 
 // charge follows an op's users, nearest first, to one that has a place.
