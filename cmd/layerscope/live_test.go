@@ -344,31 +344,28 @@ func TestLiveMisuse(t *testing.T) {
 	write(t, "field.yaml", "items: [1]\nlabels: [2]\nwhat: 1\n")
 	write(t, "both.json", `{"items":[1],"labels":[2],"request":"request.json"}`)
 	for want, args := range map[string][]string{
-		"no URL of a server given":                 {"capture"},
-		"--memory goes without":                    {"capture", "h:1", "--memory", "--duration", "1s"},
-		"--memory goes without --duration":         {"capture", "h:1", "--memory", "--overhead", "3", "--request", "request.json"},
-		"--requests and --steps":                   {"capture", "h:1", "--requests", "1", "--steps", "1"},
-		"no requests to send":                      {"capture", "h:1", "--requests", "1"},
-		"there are none":                           {"capture", "h:1", "--overhead", "6"},
-		"want jax, sglang or layerscope":           {"capture", "h:1", "--server", "triton"},
-		"a tracer level that there isn't":          {"capture", "h:1", "--host-tracer", "4"},
-		"--serve is a server of its own":           {"profile", "h:1", "--serve", "embedded"},
-		"--inject goes with --serve":               {"profile", "h:1", "--inject", "x"},
-		"want smoke, standard, full":               {"profile", "h:1", "--workload", "smokey"},
-		"--captures -1":                            {"profile", "h:1", "--captures", "-1"},
-		"that is missing":                          {"profile", "h:1", "--local-dir", "x"},
-		"--format xml":                             {"capture", "h:1", "--format", "xml"},
-		"labels: 0, wanted 1 to 256":               {"profile", "h:1", "--workload", "grid.yaml"},
-		"unknown field \"what\"":                   {"profile", "h:1", "--workload", "field.yaml"},
-		"give one":                                 {"profile", "h:1", "--workload", "both.json"},
-		"no request in it":                         {"capture", "h:1", "--request", "empty.json"},
-		"request 1 has no query or no items":       {"capture", "h:1", "--request", "bad.json"},
-		"none.json: no such file":                  {"capture", "h:1", "--request", "none.json"},
-		"found no profiler, or no profiler of a s": nil,
+		"no URL of a server given":           {"capture"},
+		"--memory goes without":              {"capture", "h:1", "--memory", "--duration", "1s"},
+		"--memory goes without --duration":   {"capture", "h:1", "--memory", "--overhead", "3", "--request", "request.json"},
+		"--requests and --steps":             {"capture", "h:1", "--requests", "1", "--steps", "1"},
+		"no requests to send":                {"capture", "h:1", "--requests", "1"},
+		"there are none":                     {"capture", "h:1", "--overhead", "6"},
+		"want jax, sglang or layerscope":     {"capture", "h:1", "--server", "triton"},
+		"a tracer level that there isn't":    {"capture", "h:1", "--host-tracer", "4"},
+		"--serve is a server of its own":     {"profile", "h:1", "--serve", "embedded"},
+		"--inject goes with --serve":         {"profile", "h:1", "--inject", "x"},
+		"want smoke, standard, full":         {"profile", "h:1", "--workload", "smokey"},
+		"--captures -1":                      {"profile", "h:1", "--captures", "-1"},
+		"that is missing":                    {"profile", "h:1", "--local-dir", "x"},
+		"--format xml":                       {"capture", "h:1", "--format", "xml"},
+		"labels: 0, wanted 1 to 256":         {"profile", "h:1", "--workload", "grid.yaml"},
+		"unknown field \"what\"":             {"profile", "h:1", "--workload", "field.yaml"},
+		"give one":                           {"profile", "h:1", "--workload", "both.json"},
+		"no request in it":                   {"capture", "h:1", "--request", "empty.json"},
+		"request 1 has no query or no items": {"capture", "h:1", "--request", "bad.json"},
+		"none.json: no such file":            {"capture", "h:1", "--request", "none.json"},
+		"runs are found by their commit":     {"profile", "h:1", "--push", "d"},
 	} {
-		if args == nil {
-			continue
-		}
 		o := layerscope(t, args...)
 		if o.code != exitUsage && o.code != exitFailed || !strings.Contains(o.stderr, want) {
 			t.Errorf("%v: exit code %d, want %q in\n%s", args, o.code, want, o.stderr)

@@ -80,8 +80,11 @@ func (a *app) profile() *cobra.Command {
 }
 
 func (f *profileFlags) check(a *app, args []string) error {
-	if f.captures < 0 || f.captures > 100 {
+	switch {
+	case f.captures < 0 || f.captures > 100:
 		return usagef("", "--captures %d: want 1 to 100", f.captures)
+	case f.push != "" && f.commit == "":
+		return usagef("--commit $(git rev-parse HEAD)", "--push: runs are found by their commit: which one runs?")
 	}
 	return f.liveFlags.check(a, args)
 }
@@ -153,7 +156,7 @@ func (a *app) runProfile(ctx context.Context, urls []string, f *profileFlags, w 
 			l.say("note", "overhead not measured: %v", err)
 		}
 	}
-	out := f.output
+	out, pushed := f.output, ""
 	if out == "" {
 		out = filepath.Join(filepath.Dir(k.out), l.runName())
 	}
@@ -163,7 +166,25 @@ func (a *app) runProfile(ctx context.Context, urls []string, f *profileFlags, w 
 	if err := os.RemoveAll(k.dir); err != nil {
 		return err
 	}
-	return l.report(out, "")
+	if f.push != "" {
+		if pushed, err = l.push(ctx, out, f, w); err != nil {
+			return err
+		}
+	}
+	return l.report(out, pushed)
+}
+
+// push sends the bundle to where others find it, and returns its address. The
+// bundle stays.
+func (l *live) push(ctx context.Context, out string, f *profileFlags, w *workload) (string, error) {
+	l.say("push", "%s", f.push)
+	in := inputFlags{clock: "device"}
+	p, err := l.a.pushBundle(ctx, out, f.push, &in, &pushFlags{moveFlags: moveFlags{streams: 4}, workload: w.Name})
+	if err != nil {
+		return "", &hintedError{err, "the bundle is in " + out + ": layerscope push " + quoted(out) + " " + quoted(f.push) + " --workload " + quoted(w.Name)}
+	}
+	l.say("push", "%s: %s, %s sent", p.Address, plural(p.Files, "file"), plural(p.Moved, "file"))
+	return p.Address, nil
 }
 
 // prepare finds the servers, makes the requests and warms up.

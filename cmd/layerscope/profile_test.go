@@ -140,7 +140,7 @@ func TestProfileJAX(t *testing.T) {
 
 // TestDryRun asks no server anything.
 func TestDryRun(t *testing.T) {
-	o := layerscope(t, "profile", "http://127.0.0.1:1", "--workload", "standard", "--dry-run", "--push", "gs://bucket/profiles", "-o", "run")
+	o := layerscope(t, "profile", "http://127.0.0.1:1", "--workload", "standard", "--dry-run", "--push", "gs://bucket/profiles", "--commit", "79e14de2c1", "-o", "run")
 	if o.code != 0 || o.stderr != "" {
 		t.Fatalf("%+v", o)
 	}
