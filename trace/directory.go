@@ -5,6 +5,7 @@ package trace
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,29 +41,31 @@ func (t *Trace) openDir(dir string, opts Options) error {
 	if len(sessions) == 0 {
 		return &InputError{Path: dir, Msg: "no captures in the directory, wanted *.xplane.pb, *.trace.json.gz or *.trace.txt", Hint: "pass the directory given to start_trace, or its plugins/profile/<session>"}
 	}
-	names := make([]string, 0, len(sessions))
-	for s := range sessions {
-		names = append(names, s)
+	files, others := newestSession(sessions)
+	if others > 0 {
+		t.find(severalSessions(filepath.Base(filepath.Dir(files[0])), others))
 	}
-	slices.Sort(names) // session directories are named by time
-	newest := names[len(names)-1]
-	if len(names) > 1 {
-		t.find(Finding{Code: "several-sessions", Severity: Info, Count: int64(len(names)),
-			Message: fmt.Sprintf("%d sessions in the directory; the newest, %s, was read", len(names), filepath.Base(newest)), Hint: "name a session's directory to read another"})
-	}
-	files := sessions[newest]
+	return t.openSession(files, func(f string) error { return t.openFile(f, opts) })
+}
+
+func severalSessions(newest string, others int) Finding {
+	return Finding{Code: "several-sessions", Severity: Info, Count: int64(others + 1),
+		Message: fmt.Sprintf("%d sessions in the directory; the newest, %s, was read", others+1, newest), Hint: "name a session's directory to read another"}
+}
+
+// newestSession returns the captures of the newest session, a file a host, and how
+// many other sessions there are: directories are named by time. XSpace comes
+// before JSON, which holds less of the same.
+func newestSession(sessions map[string][]string) (files []string, others int) {
+	newest := slices.Max(slices.Collect(maps.Keys(sessions)))
+	files = sessions[newest]
 	if slices.ContainsFunc(files, isXPlane) {
 		files = slices.DeleteFunc(files, func(f string) bool { return !isXPlane(f) })
 	} else if slices.ContainsFunc(files, isTraceJSON) {
 		files = slices.DeleteFunc(files, func(f string) bool { return !isTraceJSON(f) })
 	}
 	slices.Sort(files)
-	for _, f := range files {
-		if err := t.openFile(f, opts); err != nil {
-			return err
-		}
-	}
-	return nil
+	return files, len(sessions) - 1
 }
 
 func uncompressed(name string) string {

@@ -128,6 +128,7 @@ func (x *xspaceReader) environment(pl *xspace.Plane) error {
 		}
 	}
 	if start > 0 {
+		x.t.began = append(x.t.began, window{len(x.t.Inputs) - 1, start, max(start, stop)})
 		if x.base == 0 && len(x.t.Inputs) <= 1 { // else times count from elsewhere
 			x.t.Origin = start
 		}

@@ -24,16 +24,39 @@ type Remote struct {
 	Whole func(what string)
 }
 
+// Captures returns those of the files in a directory tree that [Open] reads when
+// it is given the directory: a file a host of the newest session. Names have
+// slashes.
+func Captures(names []string) (files []string, found []Finding) {
+	sessions := make(map[string][]string)
+	for _, name := range names {
+		if isCapture(path.Base(name)) {
+			sessions[path.Dir(name)] = append(sessions[path.Dir(name)], name)
+		}
+	}
+	if len(sessions) == 0 {
+		return nil, nil
+	}
+	files, others := newestSession(sessions)
+	if others > 0 {
+		found = append(found, severalSessions(path.Base(path.Dir(files[0])), others))
+	}
+	return files, found
+}
+
 // OpenRemote reads the captures of one session, a file a host, as [Open] reads a
 // directory. Of an uncompressed XSpace only the planes that are needed are
 // fetched, in few large requests, and kept in a temporary file until the trace is
 // closed; what is compressed or not an XSpace is read in one pass.
 func OpenRemote(opts Options, files ...Remote) (*Trace, error) {
 	t := newTrace()
-	for _, f := range files {
-		if err := t.openRemote(f, opts); err != nil {
-			return nil, closeAfter(t, err)
-		}
+	byName := make(map[string]Remote, len(files))
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i], byName[f.Name] = f.Name, f
+	}
+	if err := t.openSession(names, func(name string) error { return t.openRemote(byName[name], opts) }); err != nil {
+		return nil, closeAfter(t, err)
 	}
 	if err := t.addHLO(opts.HLO); err != nil {
 		return nil, closeAfter(t, err)
