@@ -100,7 +100,7 @@ func (d *diffReport) sameFiles() bool {
 	runs := func(s *analyze.Side) (out []string) {
 		for _, r := range s.Runs {
 			for _, in := range r.Inputs {
-				out = append(out, in.SHA256)
+				out = append(out, identity(&in))
 			}
 		}
 		slices.Sort(out)
@@ -108,6 +108,15 @@ func (d *diffReport) sameFiles() bool {
 	}
 	base := runs(&d.c.Base)
 	return len(base) > 0 && base[0] != "" && slices.Equal(base, runs(&d.c.New))
+}
+
+// identity is the same for files of the same content, as far as that is known
+// without reading them; "" when it isn't.
+func identity(in *analyze.Input) string {
+	if in.SHA256 == "" && in.CRC32C != "" {
+		return fmt.Sprintf("%d bytes, crc32c %s", in.Bytes, in.CRC32C)
+	}
+	return in.SHA256
 }
 
 func ints(ds ...analyze.Duration) []quantity.Value {

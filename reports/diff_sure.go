@@ -89,7 +89,7 @@ func (d *diffReport) inputBlock() block {
 				if len(in.SHA256) >= 12 {
 					value += " sha256:" + in.SHA256[:12] + "…"
 				}
-				b.facts = append(b.facts, fact{sideName(s), value})
+				b.facts = append(b.facts, fact{sideName(s), value + inBucket(&in)})
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/layerscope/layerscope/analyze"
 	"github.com/layerscope/layerscope/reports/internal/quantity"
 )
 
@@ -39,6 +40,18 @@ func (r *Report) provenance() block {
 	return block{title: "Provenance", facts: append(r.inputFacts(), r.metadataFacts()...)}
 }
 
+// inBucket says which version of a remote file was read: its SHA-256, which needs
+// all of its bytes, was not taken.
+func inBucket(in *analyze.Input) string {
+	switch {
+	case in.Version == "":
+		return ""
+	case in.CRC32C == "":
+		return " " + in.Version + " (no sha256 taken)"
+	}
+	return " " + in.Version + ", crc32c:" + in.CRC32C + " (no sha256 taken)"
+}
+
 func (r *Report) inputFacts() []fact {
 	var out []fact
 	for i := range r.a.Inputs {
@@ -47,7 +60,7 @@ func (r *Report) inputFacts() []fact {
 		if in.SHA256 != "" {
 			value += " sha256:" + in.SHA256
 		}
-		out = append(out, fact{"file", value})
+		out = append(out, fact{"file", value + inBucket(in)})
 	}
 	if start := startUTC(&r.a.Capture); start != "" {
 		out = append(out, fact{"captured", start})

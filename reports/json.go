@@ -55,7 +55,7 @@ func (r *Report) jsonReport() jsonReport {
 func (r *Report) jsonTool() jsonTool { return jsonTool{"layerscope", r.opts.Version} }
 
 func newJSONInput(in *analyze.Input) jsonInput {
-	return jsonInput{in.Path, in.SHA256, in.Bytes, in.Format}
+	return jsonInput{in.Path, in.SHA256, in.Bytes, in.Format, in.Version, in.CRC32C}
 }
 
 func newJSONFinding(f *analyze.Finding) jsonFinding {

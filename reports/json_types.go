@@ -16,6 +16,9 @@ type jsonInput struct {
 	SHA256 string `json:"sha256"`
 	Bytes  int64  `json:"bytes"`
 	Format string `json:"format"`
+
+	Version string `json:"version,omitempty"`
+	CRC32C  string `json:"crc32c,omitempty"`
 }
 
 type jsonFinding struct {

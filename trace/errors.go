@@ -2,7 +2,10 @@
 
 package trace
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // An InputError says what is wrong with an input file, and what to do.
 type InputError struct {
@@ -26,6 +29,7 @@ func at(path string, err error) error {
 	if err == nil {
 		return nil
 	}
+	err = inner(err)
 	if e, ok := err.(*InputError); ok {
 		if e.Path == "" {
 			e.Path = path
@@ -36,4 +40,14 @@ func at(path string, err error) error {
 		return err
 	}
 	return &InputError{Path: path, Msg: err.Error(), err: err}
+}
+
+// inner is the InputError that an error is about, which says what and where by
+// itself; others are returned as they are.
+func inner(err error) error {
+	var in *InputError
+	if errors.As(err, &in) && in.Path != "" {
+		return in
+	}
+	return err
 }

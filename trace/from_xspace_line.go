@@ -32,7 +32,7 @@ func (l xspaceLine) batches(yield func(*Batch, error) bool) {
 		}
 	}
 	if err != nil {
-		yield(nil, err)
+		yield(nil, inner(err))
 	}
 }
 

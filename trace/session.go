@@ -70,35 +70,47 @@ func (t *Trace) reset(m Trace) {
 	*t = m
 }
 
-// compareSessions looks for files that were not captured together: of one device of
-// one host, or at other times. devices are the indices of the inputs' first ones.
+// compareSessions looks for files that were not captured together, by the times they
+// state: far apart, or one after the other of one device of one host. Devices of one
+// name at one time are those of several processes. devices are the indices of the
+// inputs' first ones.
 func (t *Trace) compareSessions(devices []int) {
 	const code = "different-sessions"
 	const hint = "name one of them, or compare them: diff takes a directory for repeated captures"
-	type place struct{ host, device string }
-	seen := make(map[place]int)
-	for i, from := range devices {
-		to := len(t.Devices)
-		if i+1 < len(devices) {
-			to = devices[i+1]
-		}
-		for _, d := range t.Devices[from:to] {
-			at := place{d.Host, d.Name}
-			if j, ok := seen[at]; ok && j != i {
-				t.find(Finding{Code: code, Severity: Error, Hint: hint, Message: fmt.Sprintf(
-					"%s and %s are both of %s of host %s: they were not captured together, and sums over them mean nothing", t.Inputs[j].Path, t.Inputs[i].Path, d.Name, d.Host)})
-				return
-			}
-			seen[at] = i
-		}
-	}
 	for _, a := range t.began {
 		for _, b := range t.began {
-			if gap := b.start - a.stop; gap > apart {
-				t.find(Finding{Code: code, Severity: Error, Hint: hint, Message: fmt.Sprintf(
-					"%s began %v after %s had ended: they were not captured together", t.Inputs[b.input].Path, time.Duration(gap).Round(time.Second), t.Inputs[a.input].Path)})
-				return
+			gap := b.start - a.stop
+			if gap < 0 || a.input == b.input || a.input >= len(devices) || b.input >= len(devices) {
+				continue
 			}
+			twice, msg := t.deviceOfBoth(devices, a.input, b.input), ""
+			switch {
+			case twice != nil:
+				msg = fmt.Sprintf("%s of host %s is in %s and, %v later, in %s", twice.Name, twice.Host, t.Inputs[a.input].Path, time.Duration(gap).Round(time.Millisecond), t.Inputs[b.input].Path)
+			case gap > apart:
+				msg = fmt.Sprintf("%s began %v after %s had ended", t.Inputs[b.input].Path, time.Duration(gap).Round(time.Second), t.Inputs[a.input].Path)
+			default:
+				continue
+			}
+			t.find(Finding{Code: code, Severity: Error, Hint: hint, Message: msg + ": they were not captured together, and sums over them mean nothing"})
+			return
 		}
 	}
+}
+
+// deviceOfBoth is a device that two inputs have, or nil.
+func (t *Trace) deviceOfBoth(first []int, i, j int) *Device {
+	of := func(i int) []Device {
+		to := len(t.Devices)
+		if i+1 < len(first) {
+			to = first[i+1]
+		}
+		return t.Devices[first[i]:to]
+	}
+	for _, d := range of(i) {
+		if slices.ContainsFunc(of(j), func(e Device) bool { return e.Name == d.Name && e.Host == d.Host }) {
+			return &d
+		}
+	}
+	return nil
 }

@@ -68,9 +68,10 @@ func TestDirectory(t *testing.T) {
 		fails string
 		bytes int // inputs read
 	}{
-		"two hosts": {map[string][]byte{"h0.xplane.pb": good, "h1.xplane.pb": hostCapture(t, "h1", "/device:TPU:0", now+3, now+4)}, nil, "", 2},
-		"one device twice": {map[string][]byte{"a.xplane.pb": good, "b.xplane.pb": good},
-			[]string{"different-sessions: a.xplane.pb and b.xplane.pb are both of /device:TPU:0 of host h0"}, "", 2},
+		"two hosts":             {map[string][]byte{"h0.xplane.pb": good, "h1.xplane.pb": hostCapture(t, "h1", "/device:TPU:0", now+3, now+4)}, nil, "", 2},
+		"processes of one host": {map[string][]byte{"a.xplane.pb": good, "b.xplane.pb": good}, nil, "", 2},
+		"one device twice": {map[string][]byte{"a.xplane.pb": good, "b.xplane.pb": hostCapture(t, "h0", "/device:TPU:0", now+3, now+4)},
+			[]string{"different-sessions: /device:TPU:0 of host h0 is in a.xplane.pb and, 1s later, in b.xplane.pb"}, "", 2},
 		"hours between": {map[string][]byte{"a.xplane.pb": good, "b.xplane.pb": hostCapture(t, "h1", "/device:TPU:0", now+7202, now+7203)},
 			[]string{"different-sessions: b.xplane.pb began 2h0m0s after a.xplane.pb had ended"}, "", 2},
 		"one cannot be read": {map[string][]byte{"h0.xplane.pb": good, "h1.xplane.pb": []byte("<html>not here</html>"), "h2.xplane.pb": nil},

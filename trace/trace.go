@@ -35,7 +35,7 @@ type Trace struct {
 	Lossy    string // why the capture holds less than was measured; "" = it does not
 
 	closers []io.Closer
-	began   []window         // of the profiler, by file that states it
+	began   []window           // of the profiler, by file that states it
 	found   map[findingKey]int // index in Findings
 	alike   map[string]int     // findings by code
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,9 +42,12 @@ least to be of use, five or more to be good.`,
 			if err := out.resolve(); err != nil {
 				return err
 			}
-			arg, err := parseSide(args[0])
+			arg, err := a.parseSide(cmd.Context(), args[0])
 			if err != nil {
 				return err
+			}
+			if !dry && isBucket(arg.dirs[0]) {
+				return usagef("layerscope pull them, or add --dry-run", "%s: noise.json is kept beside the captures, and nothing is written to buckets here", arg.dirs[0])
 			}
 			side, err := a.loadSide(cmd.Context(), arg, &in)
 			if err != nil {
@@ -82,7 +86,7 @@ func writeNoise(path string, r *reports.Report) error {
 
 // findNoise reads the noise that was asked for, or what lies beside the
 // captures; nil when there is none.
-func (a *app) findNoise(asked string, sides []sideArg) (*analyze.Noise, error) {
+func (a *app) findNoise(ctx context.Context, asked string, sides []sideArg) (*analyze.Noise, error) {
 	if asked == "none" {
 		return nil, nil
 	}
@@ -91,12 +95,18 @@ func (a *app) findNoise(asked string, sides []sideArg) (*analyze.Noise, error) {
 	}
 	for _, s := range sides {
 		for _, dir := range s.dirs {
-			n, err := readNoise(filepath.Join(dir, noiseFile))
+			path := filepath.Join(dir, noiseFile)
+			read := func() (*analyze.Noise, error) { return readNoise(path) }
+			if isBucket(dir) {
+				path = dir + "/" + noiseFile
+				read = func() (*analyze.Noise, error) { return a.readFarNoise(ctx, path) }
+			}
+			n, err := read()
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
 			if err == nil && a.verbose {
-				a.say("layerscope: noise from %s", filepath.Join(dir, noiseFile))
+				a.say("layerscope: noise from %s", path)
 			}
 			return n, err
 		}
@@ -109,6 +119,10 @@ func readNoise(path string) (*analyze.Noise, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, cause(err))
 	}
+	return parseNoise(text, path)
+}
+
+func parseNoise(text []byte, path string) (*analyze.Noise, error) {
 	var doc struct {
 		Schema string  `json:"schema"`
 		Runs   int     `json:"runs"`

@@ -50,7 +50,8 @@ func (l *live) memoryInto(ctx context.Context, f *captureFlags, command []string
 	l.takes = append(l.takes, t)
 	var states []*analyze.MemoryUse
 	for _, path := range files {
-		use, err := loadProfile(path)
+		src := memorySource{profiles: []string{path}, alone: true, read: readProfile}
+		_, use, err := src.load()
 		if err != nil {
 			return "", err
 		}
@@ -81,7 +82,8 @@ func (l *live) planInto(ctx context.Context, f *captureFlags, command []string) 
 		return "", fmt.Errorf("%s: no programs are alive in the process", l.servers[0].URL)
 	}
 	l.say("memory", "the programs' HLO, %s; live buffers of JAX can't be had from outside: jax.profiler.save_device_memory_profile writes them", takeText(t))
-	use, err := l.a.loadCaptureMemory(input{path: t.Dirs[0]}, trace.Options{}, nil)
+	src := memorySource{open: func() (*trace.Trace, error) { return l.a.open(ctx, input{path: t.Dirs[0]}, trace.Options{}) }}
+	_, use, err := src.load()
 	if err != nil {
 		return "", err
 	}

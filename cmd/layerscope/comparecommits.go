@@ -61,7 +61,7 @@ func (a *app) compareCommits() *cobra.Command {
 			if err := k.check(); err != nil {
 				return err
 			}
-			if opts.Noise, err = a.findNoise(f.noise, nil); err != nil {
+			if opts.Noise, err = a.findNoise(cmd.Context(), f.noise, nil); err != nil {
 				return err
 			}
 			c, dir, err := a.runSession(cmd.Context(), args, &in, &f, &k, opts, rules)

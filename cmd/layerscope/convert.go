@@ -100,7 +100,7 @@ func (a *app) runConvert(ctx context.Context, in input, inFlags *inputFlags, f *
 	topts.Hash = f.format == "json"
 	return await(ctx, func() error {
 		a.progress.Phase("reading "+in.String(), 0, "")
-		t, err := a.open(in, topts)
+		t, err := a.open(ctx, in, topts)
 		if err != nil {
 			return err
 		}
@@ -110,6 +110,7 @@ func (a *app) runConvert(ctx context.Context, in input, inFlags *inputFlags, f *
 			a.progress.Phase("writing "+f.output, 0, "")
 			err = a.write(c, f)
 		}
+		a.tellTraffic()
 		return errors.Join(err, t.Close())
 	})
 }

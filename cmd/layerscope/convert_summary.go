@@ -35,6 +35,9 @@ type (
 		SHA256 string `json:"sha256"`
 		Bytes  int64  `json:"bytes"`
 		Format string `json:"format"`
+
+		Version string `json:"version,omitempty"`
+		CRC32C  string `json:"crc32c,omitempty"`
 	}
 	convertOutput struct {
 		Path   string `json:"path"`
@@ -57,7 +60,7 @@ func (c *conversion) summary(f *convertFlags, bytes int64) *convertSummary {
 		Devices: len(c.t.Devices), Tracks: len(c.t.Tracks), Ops: len(c.t.Ops), Dropped: c.dropped(),
 	}
 	for _, in := range c.t.Inputs {
-		s.Inputs = append(s.Inputs, convertInput{in.Path, in.SHA256, in.Bytes, in.Format})
+		s.Inputs = append(s.Inputs, convertInput{in.Path, in.SHA256, in.Bytes, in.Format, in.Version, in.CRC32C})
 	}
 	return s
 }

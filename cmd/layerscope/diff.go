@@ -173,7 +173,7 @@ func (a *app) compare(ctx context.Context, args []string, in *inputFlags, f *dif
 		if f.runs != "" {
 			parsed[i], err = a.commitSide(ctx, f.runs, arg, f.on, f.workload)
 		} else {
-			parsed[i], err = parseSide(arg)
+			parsed[i], err = a.parseSide(ctx, arg)
 		}
 		if err != nil {
 			return nil, err
@@ -188,7 +188,7 @@ func (a *app) compare(ctx context.Context, args []string, in *inputFlags, f *dif
 		return nil, usagef("", "standard input can be read only once")
 	}
 	var err error
-	if opts.Noise, err = a.findNoise(f.noise, parsed); err != nil {
+	if opts.Noise, err = a.findNoise(ctx, f.noise, parsed); err != nil {
 		return nil, err
 	}
 	for i, arg := range parsed {

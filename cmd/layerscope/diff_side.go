@@ -23,7 +23,7 @@ type sideArg struct {
 }
 
 // parseSide takes an argument apart and expands directories.
-func parseSide(arg string) (sideArg, error) {
+func (a *app) parseSide(ctx context.Context, arg string) (sideArg, error) {
 	in := parseInput(arg)
 	side := sideArg{label: in.label}
 	paths := []string{in.path}
@@ -34,15 +34,11 @@ func parseSide(arg string) (sideArg, error) {
 		if p == "" {
 			return side, usagef("", "%s: an input between commas is empty", arg)
 		}
-		runs, err := runsIn(p)
+		runs, dir, err := a.runsOf(ctx, p)
 		if err != nil {
 			return side, err
 		}
 		side.runs = append(side.runs, runs...)
-		dir := p
-		if info, err := os.Stat(p); err != nil || !info.IsDir() {
-			dir = filepath.Dir(p)
-		}
 		if !slices.Contains(side.dirs, dir) {
 			side.dirs = append(side.dirs, dir)
 		}
@@ -54,6 +50,24 @@ func parseSide(arg string) (sideArg, error) {
 		}
 	}
 	return side, nil
+}
+
+// runsOf lists the runs of a path or an address, and where its noise.json may be.
+func (a *app) runsOf(ctx context.Context, p string) (runs []string, dir string, err error) {
+	if isBucket(p) {
+		runs, err = a.farRuns(ctx, p)
+		if dir = strings.TrimSuffix(p, "/"); len(runs) == 1 && runs[0] == p {
+			dir = p[:strings.LastIndexByte(dir, '/')]
+		}
+		return runs, dir, err
+	}
+	p = localPath(p)
+	dir = p
+	if info, err := os.Stat(p); err != nil || !info.IsDir() {
+		dir = filepath.Dir(p)
+	}
+	runs, err = runsIn(p)
+	return runs, dir, err
 }
 
 // runsIn lists the runs that a path stands for: the path itself, or what a
@@ -77,7 +91,7 @@ func runsIn(path string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, cause(err))
 	}
-	var xplanes, json, text, dirs []string
+	var files, dirs []string
 	for _, e := range entries {
 		full := filepath.Join(path, e.Name())
 		switch {
@@ -85,20 +99,33 @@ func runsIn(path string) ([]string, error) {
 			return []string{path}, nil
 		case e.IsDir() && holdsCaptures(full):
 			dirs = append(dirs, full)
-		case isCaptureName(e.Name(), ".xplane.pb"):
-			xplanes = append(xplanes, full)
-		case isCaptureName(e.Name(), ".trace.json"):
-			json = append(json, full)
-		case isCaptureName(e.Name(), ".trace.txt"):
-			text = append(text, full)
+		default:
+			files = append(files, full)
 		}
 	}
-	for _, list := range [][]string{xplanes, json, text, dirs} {
+	for _, list := range [][]string{capturesOf(files), dirs} {
 		if len(list) > 0 {
 			return list, nil
 		}
 	}
 	return []string{path}, nil
+}
+
+// capturesOf picks the captures among the files of one directory: XSpace, else
+// JSON, which holds less of the same, else text.
+func capturesOf(files []string) []string {
+	for _, ext := range []string{".xplane.pb", ".trace.json", ".trace.txt"} {
+		var list []string
+		for _, f := range files {
+			if isCaptureName(f, ext) {
+				list = append(list, f)
+			}
+		}
+		if len(list) > 0 {
+			return list
+		}
+	}
+	return nil
 }
 
 func isCaptureName(name, ext string) bool {

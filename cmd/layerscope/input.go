@@ -63,12 +63,24 @@ func parseInput(arg string) input {
 	}
 	label, path, ok := strings.Cut(arg, "=")
 	if !ok || label == "" || path == "" || strings.ContainsAny(label, `/\`) {
-		return input{path: arg}
+		return input{path: localPath(arg)}
 	}
 	if _, err := os.Stat(arg); err == nil {
 		return input{path: arg}
 	}
-	return input{path, label}
+	return input{localPath(path), label}
+}
+
+// localPath is the path of a file:// address; others are left as they are.
+func localPath(address string) string {
+	if !strings.HasPrefix(address, "file://") {
+		return address
+	}
+	path, err := localRoot(address)
+	if err != nil || strings.Contains(path, ",") && !exists(path) {
+		return address // opening it fails; of a list, each part has its turn
+	}
+	return path
 }
 
 func (in *input) String() string {
@@ -141,11 +153,12 @@ func (a *app) load(ctx context.Context, in input, f *inputFlags, hash bool) (*an
 	if ao.Expect == 0 {
 		ao.Expect = plannedSteps(in.path)
 	}
+	to.Devices, to.HostThreads = ao.Devices, f.request != "" || f.also != nil
 	var out *analyze.Analysis
 	err = await(ctx, func() error {
 		begin := a.now()
 		a.progress.Phase("reading "+in.String(), 0, "")
-		t, err := a.open(in, to)
+		t, err := a.open(ctx, in, to)
 		if err != nil {
 			return err
 		}
@@ -171,6 +184,7 @@ func (a *app) load(ctx context.Context, in input, f *inputFlags, hash bool) (*an
 			f.also(t)
 		}
 		a.progress.Phase("", 0, "")
+		a.tellTraffic()
 		if a.verbose {
 			a.say("layerscope: %s: read in %v, analysed in %v", in.String(), read.Sub(begin).Round(time.Microsecond), a.now().Sub(read).Round(time.Microsecond))
 		}
@@ -210,7 +224,8 @@ func damage(in input, err error) *analyze.Analysis {
 	}
 }
 
-func (a *app) open(in input, opts trace.Options) (*trace.Trace, error) {
+// open reads an input.
+func (a *app) open(ctx context.Context, in input, opts trace.Options) (*trace.Trace, error) {
 	switch {
 	case in.path == "-":
 		stdin := &readCounter{r: a.stdin}
@@ -219,8 +234,12 @@ func (a *app) open(in input, opts trace.Options) (*trace.Trace, error) {
 			t.Inputs[0].Bytes = stdin.n
 		}
 		return t, err
-	case strings.HasPrefix(in.path, "gs://"):
-		return nil, usagef("copy it here first: gcloud storage cp -r "+in.path+" .", "%s: this version reads local files only", in.path)
+	case isBucket(in.path):
+		f, err := a.far(ctx, in.path)
+		if err != nil {
+			return nil, err
+		}
+		return a.openFar(ctx, f, opts)
 	}
 	if isProfile(in.path) {
 		return nil, &trace.InputError{Path: in.path, Msg: "a pprof profile, wanted a capture", Hint: "layerscope memory " + quoted(in.path) + " reads profiles of memory"}
@@ -264,19 +283,28 @@ func analyseSteps(t *trace.Trace, opts analyze.Options) (*analyze.Analysis, erro
 // plannedSteps returns the steps that a run directory's profile_config.json
 // asked the profiler for, 0 when there is none.
 func plannedSteps(dir string) int {
-	for _, name := range []string{"inputs/profile_config.json", "profile_config.json"} {
+	for _, name := range plannedFiles {
 		text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
 		if err != nil {
 			continue
 		}
-		var config struct {
-			NumSteps int `json:"num_steps"`
-		}
-		if json.Unmarshal(text, &config) == nil && config.NumSteps > 0 {
-			return config.NumSteps
+		if n := stepsPlanned(text); n > 0 {
+			return n
 		}
 	}
 	return 0
+}
+
+var plannedFiles = []string{"inputs/profile_config.json", "profile_config.json"}
+
+func stepsPlanned(text []byte) int {
+	var config struct {
+		NumSteps int `json:"num_steps"`
+	}
+	if json.Unmarshal(text, &config) != nil {
+		return 0
+	}
+	return max(0, config.NumSteps)
 }
 
 // cause strips the operation and path that package os puts before an error.

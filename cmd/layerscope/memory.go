@@ -81,7 +81,7 @@ func (a *app) runMemory(ctx context.Context, args []string, in *inputFlags, out 
 		err := await(ctx, func() (err error) {
 			a.progress.Phase("reading "+i.String(), 0, "")
 			defer a.progress.Phase("", 0, "")
-			before, now, err = a.loadMemory(i, in, out.format == "json")
+			before, now, err = a.loadMemory(ctx, i, in, out.format == "json")
 			return err
 		})
 		if err != nil {
@@ -108,25 +108,51 @@ func (a *app) runMemory(ctx context.Context, args []string, in *inputFlags, out 
 
 // loadMemory reads what an input says about memory; before is not nil for a
 // directory that holds two states.
-func (a *app) loadMemory(in input, f *inputFlags, hash bool) (before, now *analyze.MemoryUse, err error) {
+func (a *app) loadMemory(ctx context.Context, in input, f *inputFlags, hash bool) (before, now *analyze.MemoryUse, err error) {
 	to, _, err := f.options()
 	if err != nil {
 		return nil, nil, err
 	}
 	to.Hash = hash
-	if info, err := os.Stat(in.path); err == nil && info.IsDir() {
-		return a.loadMemoryDir(in, to)
+	src := memorySource{open: func() (*trace.Trace, error) { return a.open(ctx, in, to) }, read: readProfile}
+	info, statErr := os.Stat(in.path)
+	switch {
+	case isBucket(in.path):
+		f, err := a.far(ctx, in.path)
+		if err != nil {
+			return nil, nil, err
+		}
+		src.open = func() (*trace.Trace, error) { return a.openFar(ctx, f, to) }
+		src.read = func(name string) (*memprof.Profile, analyze.Input, error) { return a.readFarProfile(ctx, f, name) }
+		for _, name := range f.names {
+			if isProfileName(name) {
+				src.profiles = append(src.profiles, name)
+			}
+		}
+		src.alone = f.alone != nil
+	case statErr == nil && info.IsDir():
+		if src.profiles, err = profilesIn(in.path); err != nil {
+			return nil, nil, err
+		}
+	case looksLikeProfile(in.path):
+		src.profiles, src.alone = []string{in.path}, true
 	}
-	if looksLikeProfile(in.path) {
-		now, err = loadProfile(in.path)
-		return nil, now, err
-	}
-	now, err = a.loadCaptureMemory(in, to, nil)
-	return nil, now, err
+	before, now, err = src.load()
+	a.tellTraffic()
+	return before, now, err
 }
 
-func (a *app) loadCaptureMemory(in input, to trace.Options, p *memprof.Profile) (*analyze.MemoryUse, error) {
-	t, err := a.open(in, to)
+// A memorySource is where memory is known from: profiles, and captures unless a
+// profile is alone.
+type memorySource struct {
+	profiles []string // by name
+	alone    bool
+	open     func() (*trace.Trace, error)
+	read     func(name string) (*memprof.Profile, analyze.Input, error)
+}
+
+func (s *memorySource) capture(p *memprof.Profile) (*analyze.MemoryUse, error) {
+	t, err := s.open()
 	if err != nil {
 		return nil, err
 	}
@@ -134,40 +160,40 @@ func (a *app) loadCaptureMemory(in input, to trace.Options, p *memprof.Profile) 
 	return use, t.Close()
 }
 
-// loadMemoryDir reads the captures of a directory and its profiles: a pair
-// named before and after, else the last by name.
-func (a *app) loadMemoryDir(in input, to trace.Options) (before, now *analyze.MemoryUse, err error) {
-	profiles, err := profilesIn(in.path)
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(profiles) == 0 {
-		now, err = a.loadCaptureMemory(in, to, nil)
+// load reads the captures and the profiles: a pair named before and after, else the
+// last by name.
+func (s *memorySource) load() (before, now *analyze.MemoryUse, err error) {
+	if len(s.profiles) == 0 {
+		now, err = s.capture(nil)
 		return nil, now, err
 	}
-	last := profiles[len(profiles)-1]
-	if b, n, ok := pair(profiles); ok {
+	last := s.profiles[len(s.profiles)-1]
+	if b, n, ok := pair(s.profiles); ok {
 		last = n
-		if before, err = loadProfile(b); err != nil {
+		p, in, err := s.read(b)
+		if err != nil {
 			return nil, nil, err
 		}
+		before = analyze.Memory(nil, p)
+		before.Inputs = append(before.Inputs, in)
 	}
-	p, err := readProfile(last)
+	p, in, err := s.read(last)
 	if err != nil {
 		return nil, nil, err
 	}
-	now, err = a.loadCaptureMemory(in, to, p)
 	var none *trace.InputError
-	if errors.As(err, &none) && strings.Contains(none.Msg, "no captures") {
+	if s.alone {
+		now = analyze.Memory(nil, p)
+	} else if now, err = s.capture(p); errors.As(err, &none) && strings.Contains(none.Msg, "no captures") {
 		now, err = analyze.Memory(nil, p), nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	now.Inputs = append(now.Inputs, profileInput(last))
-	if before == nil && len(profiles) > 1 {
+	now.Inputs = append(now.Inputs, in)
+	if before == nil && len(s.profiles) > 1 {
 		now.Findings = append(now.Findings, analyze.Finding{Code: "several-profiles", Severity: trace.Info, Count: 1,
-			Message: fmt.Sprintf("%d memory profiles in the directory; %s was read", len(profiles), filepath.Base(last)), Hint: "name two of them to see what grew"})
+			Message: fmt.Sprintf("%d memory profiles in the directory; %s was read", len(s.profiles), filepath.Base(last)), Hint: "name two of them to see what grew"})
 	}
 	return before, now, nil
 }
@@ -239,23 +265,18 @@ func isProfile(path string) bool {
 	return memprof.Detect(head)
 }
 
-func loadProfile(path string) (*analyze.MemoryUse, error) {
-	p, err := readProfile(path)
-	if err != nil {
-		return nil, err
-	}
-	use := analyze.Memory(nil, p)
-	use.Inputs = append(use.Inputs, profileInput(path))
-	return use, nil
-}
-
-func readProfile(path string) (*memprof.Profile, error) {
+func readProfile(path string) (*memprof.Profile, analyze.Input, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, &trace.InputError{Path: path, Msg: cause(err).Error()}
+		return nil, analyze.Input{}, &trace.InputError{Path: path, Msg: cause(err).Error()}
 	}
 	defer f.Close()
-	p, err := memprof.Read(f)
+	p, err := parseProfile(f, path)
+	return p, profileInput(path), err
+}
+
+func parseProfile(r io.Reader, path string) (*memprof.Profile, error) {
+	p, err := memprof.Read(r)
 	if err != nil {
 		return nil, &trace.InputError{Path: path, Msg: err.Error(), Hint: "want a pprof profile of memory: jax.profiler.save_device_memory_profile, a Go heap profile, or a capture"}
 	}

@@ -21,7 +21,7 @@ func (a *app) root() *cobra.Command {
 		Short: "Where the time of a profiled model went, layer by layer",
 		Long: `layerscope reads captures of the JAX profiler (XSpace and Trace Event JSON) and says where each layer's time went.
 
-A bare path is "inspect". INPUT is a capture file, a profile directory (…/plugins/profile/SESSION) or - for
+A bare path is "inspect". INPUT is a capture file, a profile directory (…/plugins/profile/SESSION), gs://BUCKET/PATH of either or of a run, or - for
 standard input; label=INPUT names it. The result goes to standard output, everything else to standard error.`,
 		Example: `  layerscope host.xplane.pb                    what is in it, on one screen
   layerscope report host.xplane.pb             time by layer, component, category and op

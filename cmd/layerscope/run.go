@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/layerscope/layerscope/internal/term"
+	"github.com/layerscope/layerscope/reports/objects"
 	"github.com/layerscope/layerscope/trace"
 )
 
@@ -39,8 +40,10 @@ type app struct {
 	quiet      bool
 	verbose    bool
 	noProgress bool
-	progress   *term.Progress // also the writer of messages, above its line
-	code       int            // of a run without error
+	progress   *term.Progress           // also the writer of messages, above its line
+	code       int                      // of a run without error
+	buckets    map[string]objects.Store // those open already; inputs are opened one after the other
+	fetched    []*traffic               // of inputs in buckets, not told yet
 }
 
 // run runs the program and returns its exit code.

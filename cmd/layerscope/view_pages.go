@@ -69,7 +69,7 @@ func (s *viewSource) diff(ctx context.Context, c viewer.Comparison, w io.Writer)
 	s.analysis.Lock()
 	defer s.analysis.Unlock()
 	var err error
-	if opts.Noise, err = s.app.findNoise("", args); err != nil {
+	if opts.Noise, err = s.app.findNoise(ctx, "", args); err != nil {
 		return err
 	}
 	var sides [2]analyze.Side
@@ -138,7 +138,7 @@ func (s *viewSource) converted(ctx context.Context, id string, write func(*conve
 	s.analysis.Lock()
 	defer s.analysis.Unlock()
 	in := input{path: r.path, label: r.title}
-	t, err := s.app.open(in, to)
+	t, err := s.app.open(ctx, in, to)
 	if err != nil {
 		return err
 	}
