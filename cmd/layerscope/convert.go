@@ -121,8 +121,7 @@ func same(a, b string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
-// write writes the output and says what became of the input. A file gets its
-// name only once it is whole.
+// write writes the output and says what became of the input.
 func (a *app) write(c *conversion, f *convertFlags) error {
 	if f.output == "-" {
 		n := &counter{w: a.stdout}
@@ -132,25 +131,35 @@ func (a *app) write(c *conversion, f *convertFlags) error {
 		a.progress.Phase("", 0, "")
 		return c.summary(f, n.n).emit(f, a.progress)
 	}
-	part := f.output + ".part"
-	file, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o666)
+	size, err := c.save(f.output)
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.output, cause(err))
-	}
-	n := &counter{w: file}
-	err = c.writeTo(n, strings.HasSuffix(f.output, ".gz") && !c.to.packed)
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(part, f.output)
-	}
-	if err != nil {
-		_ = os.Remove(part) // the error that matters came first
-		return fmt.Errorf("%s: %w", f.output, cause(err))
+		return err
 	}
 	a.progress.Phase("", 0, "")
 	if a.quiet && f.format == "text" {
 		return nil
 	}
-	return c.summary(f, n.n).emit(f, a.stdout)
+	return c.summary(f, size).emit(f, a.stdout)
+}
+
+// save writes the output to a file, which gets its name only once it is whole,
+// and returns its size.
+func (c *conversion) save(path string) (int64, error) {
+	part := path + ".part"
+	file, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o666)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", path, cause(err))
+	}
+	n := &counter{w: file}
+	err = c.writeTo(n, strings.HasSuffix(path, ".gz") && !c.to.packed)
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(part, path)
+	}
+	if err != nil {
+		_ = os.Remove(part) // the error that matters came first
+		return 0, fmt.Errorf("%s: %w", path, cause(err))
+	}
+	return n.n, nil
 }
 
 func (c *conversion) writeTo(w io.Writer, packed bool) error {

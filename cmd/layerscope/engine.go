@@ -38,6 +38,14 @@ func (f *engineFlags) register(cmd *cobra.Command) {
 
 // options turns the flags into the engine's.
 func (f *engineFlags) options() (engine.Options, error) {
+	for _, n := range []struct {
+		name  string
+		value int
+	}{{"workers", f.workers}, {"max-items", f.maxItems}, {"max-tokens", f.maxLen}} {
+		if n.value < 0 {
+			return engine.Options{}, usagef("", "--%s %d: want 1 or more, or 0 for the default", n.name, n.value)
+		}
+	}
 	inject, err := engine.ParseInjection(f.inject)
 	if err != nil {
 		return engine.Options{}, usagef("", "--inject: %v", err)

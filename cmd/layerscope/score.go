@@ -50,7 +50,7 @@ Without --model it is the small embedded model, which answers questions about co
 	flags.StringVar(&f.algorithm, "algorithm", "auto", "`NAME` is auto, serial, packed or prefill_extend")
 	flags.BoolVar(&f.json, "json", false, "print JSON")
 	flags.IntVar(&f.repeat, "repeat", 1, "score `N` times (one step each in the capture)")
-	flags.StringVar(&f.trace, "trace", "", "write a capture to `FILE` (NAME.xplane.pb)")
+	flags.StringVar(&f.trace, "trace", "", "write a capture to `FILE`: NAME.xplane.pb, or NAME.json.gz and the other formats of convert, by the extension")
 	flags.BoolVar(&f.compat, "xprof-compat", false, "name the device in the capture as XProf wants it, and mark the file synthetic")
 	flags.StringVar(&f.memory, "memory", "", "write memory reports and profiles into `DIR`")
 	flags.StringVar(&f.layers, "memory-layers", "all", "layers after which memory is looked at: all, N for every N-th, or a list")
@@ -67,6 +67,12 @@ func (a *app) runScore(cmd *cobra.Command, f *scoreFlags) error {
 	opt, err := f.options()
 	if err != nil {
 		return err
+	}
+	var to *target
+	if f.trace != "" {
+		if to, err = f.captureTarget(); err != nil {
+			return err
+		}
 	}
 	memory := memoryLog{dir: f.memory}
 	if f.memory != "" {
@@ -91,7 +97,7 @@ func (a *app) runScore(cmd *cobra.Command, f *scoreFlags) error {
 	}
 	if f.trace != "" {
 		if _, err = e.Score(cmd.Context(), *req); err == nil { // programs are made before the capture
-			err = recorded(e, f.trace, f.compat, work)
+			err = a.capture(e, f, to, work)
 		}
 	} else {
 		err = work()
@@ -99,11 +105,11 @@ func (a *app) runScore(cmd *cobra.Command, f *scoreFlags) error {
 	if err == nil && f.memory != "" {
 		err = memory.write()
 	}
-	model := describeModel(e)
+	model, heads := describeModel(e), labelHeads(e, req.Labels)
 	if err = errors.Join(err, e.Close()); err != nil {
 		return err
 	}
-	return a.printScores(f, req, &res, model)
+	return a.printScores(f, req, &res, model, heads, to)
 }
 
 // scoreRequest makes the request of the flags or of the file.
