@@ -33,10 +33,14 @@ def matrix(rows, n):
     return x
 
 
-def figures(train=4000, test=1500):
+def figures(seed, cases, items, train=4000):
+    """Accuracy on the unseen cases of that seed: those that the model is measured with."""
     rng = random.Random(11)
-    seen = [facts.case(rng, 8, facts=(2, 3)) for _ in range(train)]
-    unseen = [facts.case(rng, 8, unseen=True, facts=(2, 3)) for _ in range(test)]
+    seen = [facts.case(rng, items) for _ in range(train)]
+    rng, unseen = random.Random(seed), []
+    for _ in range(cases):
+        unseen.append(facts.case(rng, items, "unseen"))
+        facts.form(rng)  # words are the same in every form
     index = {}
     rows = features(seen, index)
     n = len(index)
@@ -51,6 +55,3 @@ def figures(train=4000, test=1500):
     return {"baseline_unseen": round(float((((xt @ w + b) > 0) == (yt > 0.5)).mean()), 4),
             "baseline_train": round(float((((x @ w + b) > 0) == (y > 0.5)).mean()), 4)}
 
-
-if __name__ == "__main__":
-    print(figures())

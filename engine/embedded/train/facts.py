@@ -4,12 +4,12 @@
 A case is (query, [(item, answers)]). Half of the items answer their query. The
 distractors use words of the query too, so counting words is not enough.
 
-  recall     The query states who has what; the item names a person or a colour.
+  recall     The query states who has what; the item names a person, a colour or a thing.
   match      The query asks for a thing with two attributes; the item describes one.
   category   The query asks for a colour and a class ("a red animal").
 
-Some combinations of words never occur in training: held_out() says which. The
-unseen sample asks about exactly those.
+Some combinations of words never occur in training: part() says which. The
+validation and the unseen sets ask about exactly those.
 """
 import random
 import zlib
@@ -27,45 +27,68 @@ CLASSES = {
 }
 
 
-def held_out(*words):
-    """One combination in eight is kept from training."""
-    return zlib.crc32(" ".join(words).encode()) % 8 == 0
+PARTS = ("unseen", "validation") + ("train",) * 6
 
 
-def wanted(unseen, *words):
-    return held_out(*words) == unseen
+def part(*words):
+    """Of the combinations, one in eight is for the last evaluation only, and one
+    in eight for looking at while training. Training sees neither."""
+    return PARTS[zlib.crc32(" ".join(words).encode()) % 8]
 
 
 def article(word):
     return ("an " if word[0] in "aeiou" else "a ") + word
 
 
-def recall(rng, unseen, facts):
+def told(rng, which, facts):
+    """Who has what: the triples, the one to ask about, and the text."""
     while True:
-        names, things, colours = rng.sample(NAMES, facts), rng.sample(THINGS, facts), rng.sample(COLOURS, facts)
+        triples = list(zip(rng.sample(NAMES, facts), rng.sample(COLOURS, facts), rng.sample(THINGS, facts)))
         asked = rng.randrange(facts)
-        triples = list(zip(names, colours, things))
-        if wanted(unseen, *triples[asked]) and (unseen or not any(held_out(*t) for t in triples)):
+        if part(*triples[asked]) == which and (which != "train" or all(part(*t) == "train" for t in triples)):
             break
-    told = " ".join(rng.choice(["{0} has {3} {2}.", "{0} owns {3} {2}."]).format(n, c, t, article(c)) for n, c, t in triples)
+    text = " ".join(rng.choice(["{0} has {3} {2}.", "{0} owns {3} {2}."]).format(n, c, t, article(c)) for n, c, t in triples)
+    return triples, asked, text
+
+
+QUESTIONS = ("who", "colour", "what")
+
+
+def question(rng, triples, asked, questions=QUESTIONS):
+    """Question, right item, wrong items, the word that the right one turns on, and
+    the word that is asked about."""
     name, colour, thing = triples[asked]
-    kind = rng.randrange(3)
-    if kind == 0:
-        query = f"{told} Who has the {thing}?"
-        right, wrong = name, [n for n in names if n != name]
-    elif kind == 1:
-        query = f"{told} Which colour is the {thing}?"
-        right, wrong = colour, [c for c in colours if c != colour]
-    else:
-        query = f"{told} What does {name} have?"
-        right, wrong = f"the {thing}", [f"the {t}" for t in things if t != thing]
-    return query, lambda yes: right if yes else rng.choice(wrong)
+    kind = rng.choice(questions)
+    if kind == "who":
+        return f"Who has the {thing}?", name, [n for n, _, _ in triples if n != name], name, thing
+    if kind == "colour":
+        return f"Which colour is the {thing}?", colour, [c for _, c, _ in triples if c != colour], colour, thing
+    return f"What does {name} have?", f"the {thing}", [f"the {t}" for _, _, t in triples if t != thing], thing, name
 
 
-def match(rng, unseen):
+def recall(rng, which, facts):
+    triples, asked, text = told(rng, which, facts)
+    query, right, wrong, _, _ = question(rng, triples, asked)
+    return f"{text} {query}", lambda yes: right if yes else rng.choice(wrong)
+
+
+def exam(rng, items, facts, questions=QUESTIONS):
+    """One story and a list of (question, item, answers, word, word asked about), for training."""
+    triples, _, text = told(rng, "train", facts)
+    answers = [i % 2 == 0 for i in range(items)]
+    rng.shuffle(answers)
+    asked, owners = [], {f"the {t}": n for n, _, t in triples}
+    for yes in answers:
+        query, right, wrong, word, about = question(rng, triples, rng.randrange(facts), questions)
+        item = right if yes else rng.choice(wrong)
+        asked.append((query, item, yes, word, about, owners.get(item)))
+    return text, asked
+
+
+def match(rng, which):
     while True:
         size, colour, thing = rng.choice(SIZES), rng.choice(COLOURS), rng.choice(THINGS)
-        if wanted(unseen, size, colour, thing):
+        if part(size, colour, thing) == which:
             break
     query = rng.choice(["Find {2} {1} {0}.", "Show me {2} {1} {0}.", "Is there {2} {1} {0}?"]).format(thing, colour, article(size))
 
@@ -80,10 +103,10 @@ def match(rng, unseen):
     return query, item
 
 
-def category(rng, unseen):
+def category(rng, which):
     while True:
         colour, cls = rng.choice(COLOURS), rng.choice(list(CLASSES))
-        members = [m for m in CLASSES[cls] if wanted(unseen, colour, m)]
+        members = [m for m in CLASSES[cls] if part(colour, m) == which]
         if members:
             break
     query = rng.choice(["Which of these is {0} {1}?", "Name {0} {1}.", "Find {0} {1}."]).format(article(colour), cls)
@@ -100,18 +123,24 @@ def category(rng, unseen):
     return query, item
 
 
-def case(rng, items, unseen=False, facts=(2, 3, 4)):
+KINDS = ("recall", "recall", "match", "category")
+
+
+def case(rng, items, which="train", facts=(2, 3, 4), kinds=KINDS):
     """One query with a balanced list of items."""
-    kind = rng.random()
-    if kind < 0.5:
-        query, item = recall(rng, unseen, rng.choice(facts))
-    elif kind < 0.75:
-        query, item = match(rng, unseen)
+    kind = rng.choice(kinds)
+    if kind == "recall":
+        query, item = recall(rng, which, rng.choice(facts))
     else:
-        query, item = category(rng, unseen)
+        query, item = {"match": match, "category": category}[kind](rng, which)
     answers = [i % 2 == 0 for i in range(items)]
     rng.shuffle(answers)
     return query, [(item(a), a) for a in answers]
+
+
+def form(rng):
+    """What stands before an item, and whether a separator ends the query."""
+    return rng.choice(("", " ")), rng.random() < 0.2
 
 
 def corpus(seed, n):

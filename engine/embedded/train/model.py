@@ -24,9 +24,15 @@ def init(seed, c=CONFIG):
     small = 1 / math.sqrt(2 * c["num_hidden_layers"])
     for i in range(c["num_hidden_layers"]):
         n = f"model.layers.{i}."
+        wq, wk, wv, wo = mat(q, h), mat(kv, h), mat(kv, h), mat(h, q, small)
+        # Heads of the first key-value group begin by attending to their own token's
+        # like, and copy what they see: recall needs that, and learns it late.
+        group = q // (kv // d)
+        for at in range(0, group, d):
+            wq, wo = wq.at[at:at + d].set(wk[:d]), wo.at[:, at:at + d].set(wv[:d].T * small)
         p |= {n + "input_layernorm.weight": jnp.ones(h), n + "post_attention_layernorm.weight": jnp.ones(h),
-              n + "self_attn.q_proj.weight": mat(q, h), n + "self_attn.k_proj.weight": mat(kv, h),
-              n + "self_attn.v_proj.weight": mat(kv, h), n + "self_attn.o_proj.weight": mat(h, q, small),
+              n + "self_attn.q_proj.weight": wq, n + "self_attn.k_proj.weight": wk,
+              n + "self_attn.v_proj.weight": wv, n + "self_attn.o_proj.weight": wo,
               n + "self_attn.q_norm.weight": jnp.ones(d), n + "self_attn.k_norm.weight": jnp.ones(d),
               n + "mlp.gate_proj.weight": mat(f, h), n + "mlp.up_proj.weight": mat(f, h),
               n + "mlp.down_proj.weight": mat(h, f, small)}
