@@ -36,7 +36,7 @@ import model
 SEED = 20
 ITEMS, LENGTH, BATCH = 8, 88, 48
 PEAK = 2e-3
-DECAY = 800  # last steps, in which the learning rate falls to nothing
+DECAY = 350  # last steps, in which the learning rate falls to nothing
 # From that step on: facts of a story, what is asked about it, whether owners are hints, share of stories in training, the
 # other kinds, and the weight of a hint beside that of an item. Whatever is learned last gets more room.
 ALL, WHAT = facts.QUESTIONS, ("who", "colour", "what", "what", "what", "what")
@@ -222,7 +222,7 @@ def evaluate(out, packer):
 def main():
     args = argparse.ArgumentParser()
     args.add_argument("out")
-    args.add_argument("--steps", type=int, default=4200)
+    args.add_argument("--steps", type=int, default=3500)
     args.add_argument("--log", type=int, default=50)
     args.add_argument("--resume", action="store_true", help="go on from OUT's checkpoint")
     opt = args.parse_args()

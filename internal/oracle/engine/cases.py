@@ -4,7 +4,7 @@ that reference.py computes for them.
 
   python cases.py OUT [--small | --speed]
 
---speed writes one larger Qwen3 model without expectations.
+--speed writes one larger Qwen3 model in f32 and bf16, without expectations.
 """
 import json
 import os
@@ -94,9 +94,11 @@ def requests(c, rng, small):
 
 
 def speed():
-    yield "qwen3_speed", dict(model_type="qwen3", hidden_size=1024, num_attention_heads=16, num_key_value_heads=8, head_dim=128,
-                              intermediate_size=3072, vocab_size=8192, num_hidden_layers=6, rms_norm_eps=1e-6, max_position_embeddings=512,
-                              rope_theta=1e6, hidden_act="silu", tie_word_embeddings=True), "F32"
+    c = dict(model_type="qwen3", hidden_size=1024, num_attention_heads=16, num_key_value_heads=8, head_dim=128,
+             intermediate_size=3072, vocab_size=8192, num_hidden_layers=6, rms_norm_eps=1e-6, max_position_embeddings=512,
+             rope_theta=1e6, hidden_act="silu", tie_word_embeddings=True)
+    yield "qwen3_speed", c, "F32"
+    yield "qwen3_speed_bf16", c, "BF16"
 
 
 def main():

@@ -13,6 +13,7 @@ import numpy as np
 from cases import TYPES
 
 U32, F32, STRING, ARRAY, I32 = 4, 6, 8, 9, 5
+F32_TENSOR, BF16_TENSOR = 0, 30
 
 
 def text(s):
@@ -71,7 +72,8 @@ def convert(c, ts):
         yield f"blk.{layer}.{part[rest]}.weight", w
 
 
-def write(path, c, ts):
+def write(path, c, ts, narrow=False):
+    """narrow stores matrices as bf16, which changes nothing if that is what they were."""
     arch = c["model_type"]
     tokens = alphabet()
     tokens += [f"<extra{i}>" for i in range(c["vocab_size"] - len(tokens))]
@@ -87,13 +89,13 @@ def write(path, c, ts):
         "tokenizer.ggml.token_type": [1] * c["vocab_size"], "tokenizer.ggml.merges": ["a b"],
         "tokenizer.ggml.bos_token_id": 256, "tokenizer.ggml.eos_token_id": 257,
     }
-    ts = list(convert(c, ts))
+    ts = [(name, w.astype(TYPES["BF16"]) if narrow and w.ndim > 1 else w) for name, w in convert(c, ts)]
     out = struct.pack("<IIQQ", 0x46554747, 3, len(ts), len(meta))
     for key, v in meta.items():
         out += text(key) + value(v)
     at = 0
     for name, w in ts:
-        out += text(name) + struct.pack("<I", w.ndim) + struct.pack(f"<{w.ndim}Q", *reversed(w.shape)) + struct.pack("<IQ", 0, at)
+        out += text(name) + struct.pack("<I", w.ndim) + struct.pack(f"<{w.ndim}Q", *reversed(w.shape)) + struct.pack("<IQ", F32_TENSOR if w.dtype == np.float32 else BF16_TENSOR, at)
         at += (w.nbytes + 31) // 32 * 32
     out += b"\0" * (-len(out) % 32)
     for _, w in ts:
@@ -104,12 +106,12 @@ def write(path, c, ts):
 
 
 def main():
-    for name in ("qwen3", "llama2", "qwen3_speed"):
+    for name in ("qwen3", "llama2", "qwen3_speed", "qwen3_speed_bf16"):
         folder = os.path.join(sys.argv[1], name)
         if not os.path.isdir(folder):
             continue
         c = json.load(open(os.path.join(folder, "config.json")))
-        write(os.path.join(sys.argv[2], name + ".gguf"), c, read(os.path.join(folder, "model.safetensors")))
+        write(os.path.join(sys.argv[2], name + ".gguf"), c, read(os.path.join(folder, "model.safetensors")), name.endswith("bf16"))
 
 
 if __name__ == "__main__":

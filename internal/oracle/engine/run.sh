@@ -7,8 +7,8 @@
 #
 #   internal/oracle/engine/run.sh            compare
 #   internal/oracle/engine/run.sh --update   also rewrite engine/testdata/reference
-#   internal/oracle/engine/run.sh --speed    also time a prefill of 128 tokens, f32,
-#                                            turn by turn with llama.cpp
+#   internal/oracle/engine/run.sh --speed    also time a prefill of 128 tokens, f32
+#                                            and bf16, turn by turn with llama.cpp
 #
 # Without Python or its packages the run is skipped with a reason; without npm
 # llama.cpp is left out.
@@ -49,12 +49,15 @@ if [ "$llama" = 1 ]; then
 		"$work/venv/bin/python" "$here/cases.py" "$work/cases" --speed
 		"$work/venv/bin/python" "$here/gguf.py" "$work/cases" "$work/gguf"
 		(cd "$root" && go test -c -o "$work/engine.test" ./engine)
-		for _ in 1 2 3; do
-			ms=$(cd "$work/npm" && node speed.mjs "$work/gguf/qwen3_speed.gguf")
-			LAYERSCOPE_LLAMA_MS=$ms LAYERSCOPE_SPEED_MODEL="$work/cases/qwen3_speed" \
-				"$work/engine.test" -test.run '^$' -test.bench AgainstLlamaCpp -test.benchtime 15x
+		for model in qwen3_speed qwen3_speed_bf16; do
+			echo "prefill of 128 tokens, $model"
+			for _ in 1 2 3; do
+				ms=$(cd "$work/npm" && node speed.mjs "$work/gguf/$model.gguf")
+				LAYERSCOPE_LLAMA_MS=$ms LAYERSCOPE_SPEED_MODEL="$work/cases/$model" \
+					"$work/engine.test" -test.run '^$' -test.bench AgainstLlamaCpp -test.benchtime 15x
+			done
 		done
-		rm -rf "$work/cases/qwen3_speed" "$work/gguf/qwen3_speed.gguf"
+		rm -rf "$work/cases"/qwen3_speed* "$work/gguf"/qwen3_speed*
 	fi
 else
 	echo "left out: llama.cpp (no npm, or node-llama-cpp cannot be installed)"
