@@ -97,7 +97,7 @@ func (a *app) runScore(cmd *cobra.Command, f *scoreFlags) error {
 	}
 	if f.trace != "" {
 		if _, err = e.Score(cmd.Context(), *req); err == nil { // programs are made before the capture
-			err = a.capture(e, f, to, work)
+			err = a.scoreCapture(e, f, to, work)
 		}
 	} else {
 		err = work()

@@ -31,9 +31,9 @@ func (f *scoreFlags) captureTarget() (*target, error) {
 	return to, err
 }
 
-// capture runs work with a recorder on and leaves the capture where --trace
+// scoreCapture runs work with a recorder on and leaves the capture where --trace
 // says, in the format of its name.
-func (a *app) capture(e *engine.Engine, f *scoreFlags, to *target, work func() error) (err error) {
+func (a *app) scoreCapture(e *engine.Engine, f *scoreFlags, to *target, work func() error) (err error) {
 	packed := strings.HasSuffix(f.trace, ".gz")
 	if to == nil || to.name == "xspace" && !packed {
 		return recorded(e, f.trace, f.compat, work)
