@@ -287,9 +287,44 @@ const noMetadata = "(no name in the file)"
 
 // sortMarks orders executions, steps and compilations by time.
 func (t *Trace) sortMarks() {
-	slices.SortStableFunc(t.Executions, func(a, b Execution) int {
+	sortStable(t.Executions, func(a, b *Execution) int {
 		return cmp.Or(cmp.Compare(a.Device, b.Device), cmp.Compare(a.Start, b.Start))
 	})
-	slices.SortStableFunc(t.Steps, func(a, b Step) int { return cmp.Compare(a.Start, b.Start) })
-	slices.SortStableFunc(t.Compiles, func(a, b Compile) int { return cmp.Compare(a.Start, b.Start) })
+	sortStable(t.Steps, func(a, b *Step) int { return cmp.Compare(a.Start, b.Start) })
+	sortStable(t.Compiles, func(a, b *Compile) int { return cmp.Compare(a.Start, b.Start) })
+}
+
+// sortStable sorts a list of large elements, by their numbers: most lists are in
+// order or few runs of it, and moving elements costs more than comparing them.
+func sortStable[T any](list []T, compare func(a, b *T) int) {
+	sorted := true
+	for i := 1; i < len(list) && sorted; i++ {
+		sorted = compare(&list[i-1], &list[i]) <= 0
+	}
+	if sorted {
+		return
+	}
+	order := make([]int32, len(list))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(a, b int32) int {
+		return cmp.Or(compare(&list[a], &list[b]), cmp.Compare(a, b))
+	})
+	for i := range order { // along the cycles of the permutation
+		if order[i] < 0 {
+			continue
+		}
+		first, k := list[i], int32(i)
+		for {
+			from := order[k]
+			order[k] = -1
+			if from == int32(i) {
+				list[k] = first
+				break
+			}
+			list[k] = list[from]
+			k = from
+		}
+	}
 }

@@ -48,7 +48,22 @@ func (pl *Plane) load() error {
 	if !ld.conflicts {
 		pl.overlay = nil
 	}
+	pl.nameStats()
 	return nil
+}
+
+// maxStatNames bounds the names kept; captures have a hundred.
+const maxStatNames = 1 << 12
+
+// nameStats decodes the names of stats once: every op's metadata has several of
+// them.
+func (pl *Plane) nameStats() {
+	if n := len(pl.stats.loc); n <= maxStatNames {
+		pl.names = make([]string, n)
+		for i := range pl.names {
+			pl.names[i] = text(nameOf(pl.stats.value(uint32(i))))
+		}
+	}
 }
 
 // A loader fills the tables of one plane.

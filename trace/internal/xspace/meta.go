@@ -201,6 +201,9 @@ func (pl *Plane) NumStats() int { return len(pl.stats.loc) }
 // StatName returns the name of stat index i, "" past the end. Values of kind Ref
 // in a [Column] are such indices.
 func (pl *Plane) StatName(i uint64) string {
+	if i < uint64(len(pl.names)) {
+		return pl.names[i]
+	}
 	if i >= uint64(len(pl.stats.loc)) {
 		return ""
 	}

@@ -52,6 +52,7 @@ type Plane struct {
 	overlay []overlay // by part; nil when no ids conflict
 	unknown unknownIDs
 
+	names   []string // of stats; nil if there are too many
 	nameMu  sync.Mutex
 	nameIDs map[string][]uint32 // stat indices of a name, see statsNamed
 }
