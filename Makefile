@@ -12,6 +12,7 @@ FUZZTIME    ?= 3s
 FUZZBUDGET  ?= 150
 BENCH       ?= .
 BENCHTIME   ?= 1s
+PEERS       ?= xspace json perfetto
 CALIBRATION ?= ^TestCalibration
 
 export CGO_ENABLED = 0
@@ -57,8 +58,10 @@ docs:
 
 ci: lint test docs fuzz
 
+# The benchmarks, and then whole processes beside those of other programs.
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+	@[ -z '$(PEERS)' ] || bench/peers.sh $(PEERS)
 
 hostile:
 	LAYERSCOPE_HEAVY=1 go test -count=1 -timeout 1h -run 'Hostile|MemoryIndependent' -v ./trace

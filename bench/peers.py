@@ -98,6 +98,15 @@ def beside(name):
     return exe
 
 
+def available():
+    """Memory that processes can have, in bytes; as much as there is if unknown."""
+    try:
+        with open("/proc/meminfo") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("MemAvailable:")) * 1024
+    except (OSError, StopIteration):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def carried(package):
     """The folder of a package. It is not imported: what this process holds counts
     into the peak of those that it starts."""
@@ -109,6 +118,9 @@ def carried(package):
 
 def xprof(path):
     carried("xprof")
+    free = available()
+    if free < 55 * os.path.getsize(path):
+        raise Skip("it takes some 50 times the file in memory, %.0f GB are free" % (free / 1e9))
     with tempfile.TemporaryDirectory() as folder:
         return run([sys.executable, "-c", XPROF, session(path, folder)], int)
 
