@@ -35,16 +35,31 @@ const (
 // program: the one with most op time.
 func (s *study) gatherExecutions() {
 	s.execs = make([][]trace.Execution, len(s.t.Devices))
-	for _, e := range s.t.Executions {
-		if e.Device >= 0 && s.tracksOn[e.Device] != nil {
-			s.execs[e.Device] = append(s.execs[e.Device], e)
-			if e.Program >= 0 {
-				s.programs[e.Program].runs++
+	for all := s.t.Executions; len(all) > 0; {
+		d, n := all[0].Device, 1
+		for n < len(all) && all[n].Device == d {
+			n++
+		}
+		if d >= 0 && s.tracksOn[d] != nil {
+			for i := range all[:n] {
+				if p := all[i].Program; p >= 0 {
+					s.programs[p].runs++
+				}
+			}
+			if s.execs[d] == nil { // nearly always: a part of the trace's list, in order
+				s.execs[d] = all[:n:n]
+			} else {
+				s.execs[d] = append(s.execs[d], all[:n]...)
 			}
 		}
+		all = all[n:]
 	}
-	for _, list := range s.execs {
-		slices.SortFunc(list, func(a, b trace.Execution) int { return cmp.Compare(a.Start, b.Start) })
+	byStart := func(a, b trace.Execution) int { return cmp.Compare(a.Start, b.Start) }
+	for d, list := range s.execs {
+		if !slices.IsSortedFunc(list, byStart) {
+			s.execs[d] = slices.Clone(list)
+			slices.SortFunc(s.execs[d], byStart)
+		}
 	}
 }
 
@@ -104,6 +119,18 @@ func (s *study) gatherSteps() {
 	s.out.Capture.StepCount = len(s.steps)
 }
 
+// put gives a step its bounds on a device, which those who only count steps don't
+// need.
+func (s *study) put(st *step, device int32, sp span) {
+	if s.opts.OpsOnly {
+		return
+	}
+	if st.spans == nil {
+		st.spans = make(map[int32]span)
+	}
+	st.spans[device] = sp
+}
+
 // A stepKey tells steps apart: the k-th of a number, since numbers may repeat. What
 // has the same key on several devices or hosts is one step.
 type stepKey struct {
@@ -137,7 +164,7 @@ func (c *stepCollector) step(m *trace.Step) *step {
 	if !ok {
 		i = len(c.s.steps)
 		c.at[key] = i
-		c.s.steps = append(c.s.steps, step{number: m.Number, k: key.k, name: m.Name, spans: map[int32]span{}})
+		c.s.steps = append(c.s.steps, step{number: m.Number, k: key.k, name: m.Name})
 	}
 	return &c.s.steps[i]
 }
@@ -148,7 +175,7 @@ func (s *study) deviceSteps() {
 	c := s.stepCollector()
 	for i := range s.t.Steps {
 		if m := &s.t.Steps[i]; m.Device >= 0 && s.tracksOn[m.Device] != nil {
-			c.step(m).spans[int32(m.Device)] = span{m.Start, m.Start.Add(m.Dur)}
+			s.put(c.step(m), int32(m.Device), span{m.Start, m.Start.Add(m.Dur)})
 		}
 	}
 	slices.SortStableFunc(s.steps, func(a, b step) int {
@@ -171,13 +198,13 @@ func (s *study) annotatedSteps() {
 		}
 		sp := span{m.Start, m.Start.Add(m.Dur)}
 		if len(s.t.Hosts) <= 1 || m.Host == "" {
-			c.step(m).spans[anyDevice] = sp
+			s.put(c.step(m), anyDevice, sp)
 			continue
 		}
 		if devices := hosts[m.Host]; len(devices) > 0 {
 			st := c.step(m)
 			for _, d := range devices {
-				st.spans[d] = sp
+				s.put(st, d, sp)
 			}
 		}
 	}
@@ -194,15 +221,15 @@ func (s *study) executionSteps(program string) bool {
 				continue
 			}
 			if k == len(s.steps) {
-				s.steps = append(s.steps, step{number: int64(k), name: program + " " + strconv.Itoa(k), spans: map[int32]span{}})
+				s.steps = append(s.steps, step{number: int64(k), name: program + " " + strconv.Itoa(k)})
 			}
 			if k > 0 {
 				if prev, ok := s.steps[k-1].spans[int32(d)]; ok {
 					prev.end = e.Start
-					s.steps[k-1].spans[int32(d)] = prev
+					s.put(&s.steps[k-1], int32(d), prev)
 				}
 			}
-			s.steps[k].spans[int32(d)] = span{e.Start, forever}
+			s.put(&s.steps[k], int32(d), span{e.Start, forever})
 			k++
 		}
 	}

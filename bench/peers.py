@@ -260,6 +260,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--budget", type=float, default=60, help="seconds after which a contender is not run again")
+    parser.add_argument("--without", action="append", default=[], metavar="NAME", help="leave out contenders with NAME in theirs; repeatable")
     parser.add_argument("format", choices=["xspace", "json", "perfetto"])
     parser.add_argument("layerscope")
     parser.add_argument("file")
@@ -269,7 +270,7 @@ def main():
             pass
     own, peers = contenders(args.format, args.layerscope, args.file)
     print("%.0f MB, %d processors, load %.1f" % (os.path.getsize(args.file) / 1e6, os.cpu_count(), os.getloadavg()[0]))
-    calls = {**own, **peers}
+    calls = {name: once for name, once in {**own, **peers}.items() if not any(w in name for w in args.without)}
     names = list(peers)
     found = measure(calls, args.rounds, args.budget)
     base = found.get(next(iter(own)))

@@ -41,6 +41,7 @@ type csvWriter struct {
 	out    *csv.Writer
 	input  string
 	header bool
+	record []string
 }
 
 // write writes a record under its header, which is written once.
@@ -49,12 +50,12 @@ func (c *csvWriter) write(columns []string, fields map[string]string) {
 		c.header = true
 		c.out.Write(columns) // the first error is kept; see CSV
 	}
-	record := make([]string, len(columns))
-	for i, name := range columns {
-		record[i] = fields[name]
+	c.record = c.record[:0]
+	for _, name := range columns {
+		c.record = append(c.record, fields[name])
 	}
-	record[0] = c.input
-	c.out.Write(record) // likewise
+	c.record[0] = c.input
+	c.out.Write(c.record) // likewise
 }
 
 // csvText defuses a name for spreadsheets, which run cells that begin like a
@@ -69,25 +70,22 @@ func csvText(s string) string {
 
 func (r *Report) csvRows(c *csvWriter) {
 	for _, s := range r.chosen() {
-		for _, fields := range r.csvSection(s.name) {
-			c.write(csvColumns, fields)
-		}
+		r.csvSection(s.name, func(fields map[string]string) { c.write(csvColumns, fields) })
 	}
 }
 
-// csvSection returns the rows of a section, which add up to op time where those
-// of the text form do.
-func (r *Report) csvSection(name string) []map[string]string {
-	var out []map[string]string
-	add := func(key string, self analyze.Duration, more map[string]string) {
-		fields := map[string]string{"section": name, "key": csvText(key)}
+// csvSection yields the rows of a section, which add up to op time where those of
+// the text form do.
+func (r *Report) csvSection(name string, yield func(fields map[string]string)) {
+	add := func(key string, self analyze.Duration, fields map[string]string) {
+		if fields == nil {
+			fields = make(map[string]string)
+		}
+		fields["section"], fields["key"] = name, csvText(key)
 		if name != "step" {
 			fields["self_ps"], fields["share_of_op_time"] = integer(self), real(share(self, r.opTime))
 		}
-		for k, v := range more {
-			fields[k] = v
-		}
-		out = append(out, fields)
+		yield(fields)
 	}
 	switch name {
 	case "layer":
@@ -125,7 +123,6 @@ func (r *Report) csvSection(name string) []map[string]string {
 			add(homeless(x.at), x.self, map[string]string{"occurrences": integer(x.count)})
 		}
 	}
-	return out
 }
 
 func (r *Report) csvLayer(l *analyze.Layer) map[string]string {

@@ -96,8 +96,10 @@ func lineKind(ln *xspace.Line) Kind {
 func (x *xspaceReader) tpu(pl *xspace.Plane, device int) error {
 	var custom []bool // by metadata index
 	aggregated := false
+	var em xspace.EventMeta
 	first, n := x.addOps(pl, func(i uint32) Op {
-		op := x.tpuOp(pl.Event(i))
+		pl.EventInto(i, &em)
+		op := x.tpuOp(&em)
 		if op.Category == "custom-call" {
 			custom = append(custom, make([]bool, int(i)+1-len(custom))...)
 			custom[i] = true
@@ -138,7 +140,7 @@ func (x *xspaceReader) tpu(pl *xspace.Plane, device int) error {
 }
 
 // tpuOp reads an op's facts from its event metadata.
-func (x *xspaceReader) tpuOp(em xspace.EventMeta) Op {
+func (x *xspaceReader) tpuOp(em *xspace.EventMeta) Op {
 	op := Op{Name: em.DisplayName, Long: em.Name, Program: -1}
 	if op.Name == "" {
 		op.Name, op.Long = em.Name, ""

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -23,29 +24,33 @@ type rule struct {
 // within a JSON string too.
 const value = `\\?["']?\s*[=:]\s*\\?["']?([^\s"'\\,;&)}\]]+)`
 
-var rules = []rule{
-	{kind: "token", re: regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----`)},
-	{kind: "token", re: regexp.MustCompile(`(?i)\bbearer\s+([A-Za-z0-9._~+/=-]{8,})`)},
-	{kind: "token", re: regexp.MustCompile(`(?i)\bauthorization\\?["']?\s*[=:]\s*\\?["']?(?:basic|token)\s+([A-Za-z0-9._~+/=-]+)`)},
-	{kind: "token", re: regexp.MustCompile(`\b(?:hf_[A-Za-z0-9]{8,}|ya29\.[A-Za-z0-9._-]+|(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|sk-[A-Za-z0-9_-]{20,}|AIza[0-9A-Za-z_-]{30,}|xox[abprs]-[\w-]{10,}|GOCSPX-[\w-]{16,}|1//0[\w-]{20,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)`)},
-	{kind: "token", re: regexp.MustCompile(`\b[A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS)(?:_[A-Z0-9_]+)?` + value), keep: shortNumber},
-	{kind: "token", re: regexp.MustCompile(`(?i)\b(?:[a-z]+[_-])?(?:token|secret|password|passwd|api[_-]?key|access[_-]?key|private[_-]?key)\\?["']?\s*[=:]\s*\\?["']?([^\s"'\\,;&)}\]]{8,})`), keep: onlyDigits},
-	{kind: "token", re: regexp.MustCompile(`--(?:[a-z]+-)*(?:token|secret|password|api-key|access-key)[ =]+["']?([^\s"'\\]+)`)},
-	{kind: "token", re: regexp.MustCompile(`://([^/\s:@"'\\]+:[^/\s@"'\\]+)@`)},
-	{kind: "account", re: regexp.MustCompile(`\b[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}\b`)},
-	{kind: "account", re: regexp.MustCompile(`(?i)(?:\baccount(?:_id)?` + value + `|--account[ =]["']?([^\s"'\\]+))`), keep: shortNumber},
-	{kind: "project", re: regexp.MustCompile(`\bprojects/([A-Za-z0-9:._-]+)`)},
-	{kind: "project", re: regexp.MustCompile(`(?i)\b(?:[a-z]+_)*project(?:_?(?:id|name|number))?` + value)},
-	{kind: "project", re: regexp.MustCompile(`--project[ =]+["']?([A-Za-z0-9:._-]+)`)},
-	{kind: "project", re: regexp.MustCompile(`\b(?:[a-z.]*gcr\.io|[a-z0-9-]+-docker\.pkg\.dev)/([A-Za-z0-9._-]+)`)},
-	{kind: "home", re: regexp.MustCompile(`(?:/home/|/Users/|[A-Za-z]:\\{1,2}Users\\{1,2})([^/\s"'\\:;,<>|)\]}]+)`)},
-	{kind: "host", re: regexp.MustCompile(`\b[A-Za-z0-9][A-Za-z0-9.-]*\.(?:internal|local|localdomain|corp|lan)\b`)},
-	{kind: "host", re: regexp.MustCompile(`\bt1v-n-[0-9a-z]+-w-[0-9]+\b`)}, // names of files go on behind it
-	{kind: "host", re: regexp.MustCompile(`(?i)\b(?:[a-z]+_)*host_?names?` + value), keep: common},
-	{kind: "user", re: regexp.MustCompile(`(?i)\b(?:user_?name|user|login|logname)` + value), keep: common},
-	{kind: "address", re: regexp.MustCompile(`\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b`), keep: noAddress},
-	{kind: "address", re: regexp.MustCompile(`\b[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{0,4}){2,7}`), keep: noAddress},
-}
+// rules are compiled when the first text is redacted: most runs do nothing of the
+// kind.
+var rules = sync.OnceValue(func() []rule {
+	return []rule{
+		{kind: "token", re: regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----`)},
+		{kind: "token", re: regexp.MustCompile(`(?i)\bbearer\s+([A-Za-z0-9._~+/=-]{8,})`)},
+		{kind: "token", re: regexp.MustCompile(`(?i)\bauthorization\\?["']?\s*[=:]\s*\\?["']?(?:basic|token)\s+([A-Za-z0-9._~+/=-]+)`)},
+		{kind: "token", re: regexp.MustCompile(`\b(?:hf_[A-Za-z0-9]{8,}|ya29\.[A-Za-z0-9._-]+|(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|sk-[A-Za-z0-9_-]{20,}|AIza[0-9A-Za-z_-]{30,}|xox[abprs]-[\w-]{10,}|GOCSPX-[\w-]{16,}|1//0[\w-]{20,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)`)},
+		{kind: "token", re: regexp.MustCompile(`\b[A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS)(?:_[A-Z0-9_]+)?` + value), keep: shortNumber},
+		{kind: "token", re: regexp.MustCompile(`(?i)\b(?:[a-z]+[_-])?(?:token|secret|password|passwd|api[_-]?key|access[_-]?key|private[_-]?key)\\?["']?\s*[=:]\s*\\?["']?([^\s"'\\,;&)}\]]{8,})`), keep: onlyDigits},
+		{kind: "token", re: regexp.MustCompile(`--(?:[a-z]+-)*(?:token|secret|password|api-key|access-key)[ =]+["']?([^\s"'\\]+)`)},
+		{kind: "token", re: regexp.MustCompile(`://([^/\s:@"'\\]+:[^/\s@"'\\]+)@`)},
+		{kind: "account", re: regexp.MustCompile(`\b[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}\b`)},
+		{kind: "account", re: regexp.MustCompile(`(?i)(?:\baccount(?:_id)?` + value + `|--account[ =]["']?([^\s"'\\]+))`), keep: shortNumber},
+		{kind: "project", re: regexp.MustCompile(`\bprojects/([A-Za-z0-9:._-]+)`)},
+		{kind: "project", re: regexp.MustCompile(`(?i)\b(?:[a-z]+_)*project(?:_?(?:id|name|number))?` + value)},
+		{kind: "project", re: regexp.MustCompile(`--project[ =]+["']?([A-Za-z0-9:._-]+)`)},
+		{kind: "project", re: regexp.MustCompile(`\b(?:[a-z.]*gcr\.io|[a-z0-9-]+-docker\.pkg\.dev)/([A-Za-z0-9._-]+)`)},
+		{kind: "home", re: regexp.MustCompile(`(?:/home/|/Users/|[A-Za-z]:\\{1,2}Users\\{1,2})([^/\s"'\\:;,<>|)\]}]+)`)},
+		{kind: "host", re: regexp.MustCompile(`\b[A-Za-z0-9][A-Za-z0-9.-]*\.(?:internal|local|localdomain|corp|lan)\b`)},
+		{kind: "host", re: regexp.MustCompile(`\bt1v-n-[0-9a-z]+-w-[0-9]+\b`)}, // names of files go on behind it
+		{kind: "host", re: regexp.MustCompile(`(?i)\b(?:[a-z]+_)*host_?names?` + value), keep: common},
+		{kind: "user", re: regexp.MustCompile(`(?i)\b(?:user_?name|user|login|logname)` + value), keep: common},
+		{kind: "address", re: regexp.MustCompile(`\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b`), keep: noAddress},
+		{kind: "address", re: regexp.MustCompile(`\b[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{0,4}){2,7}`), keep: noAddress},
+	}
+})
 
 // ordinary names say nothing about anybody, or are parts of what captures hold.
 var ordinary = []string{
@@ -78,7 +83,7 @@ func newRedactor(off bool, known map[string]string) *redactor {
 	if off {
 		return nil
 	}
-	r := &redactor{rules: slices.Clone(rules), counts: make(map[redacted]int)}
+	r := &redactor{rules: slices.Clone(rules()), counts: make(map[redacted]int)}
 	list := make([]string, 0, len(known))
 	for name := range known {
 		if !common(name) {
@@ -174,18 +179,21 @@ func isText(data []byte) bool {
 
 // kept are the beginnings of the names of variables that change what a run
 // does; secret ones never are.
-var (
-	kept = regexp.MustCompile(`^(?:JAX|XLA|TPU|LIBTPU|PJRT|SGLANG|SGL|CUDA|NVIDIA|ROCR|HIP|OMP)_|^(?:ENABLE_MEMORY_PROFILING|MEMORY_PROFILING_LAYERS|DISABLE_MEMORY_REPORTS|DISABLE_PROF_GENERATION|GOMAXPROCS|GODEBUG)$`)
-	// secret names hold values that no bundle has.
-	secret = regexp.MustCompile(`TOKEN$|TOKEN_|SECRET|PASSWORD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIAL`)
-)
+var kept = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:JAX|XLA|TPU|LIBTPU|PJRT|SGLANG|SGL|CUDA|NVIDIA|ROCR|HIP|OMP)_|^(?:ENABLE_MEMORY_PROFILING|MEMORY_PROFILING_LAYERS|DISABLE_MEMORY_REPORTS|DISABLE_PROF_GENERATION|GOMAXPROCS|GODEBUG)$`)
+})
+
+// secret names hold values that no bundle has.
+var secret = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`TOKEN$|TOKEN_|SECRET|PASSWORD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIAL`)
+})
 
 // variables keeps what matters of an environment in the form of os.Environ.
 func variables(environ []string) map[string]string {
 	out := make(map[string]string)
 	for _, kv := range environ {
 		name, v, ok := strings.Cut(kv, "=")
-		if ok && kept.MatchString(name) && !secret.MatchString(name) {
+		if ok && kept().MatchString(name) && !secret().MatchString(name) {
 			out[name] = v
 		}
 	}

@@ -106,10 +106,19 @@ func (pl *Plane) Slots() int {
 // entry with its key (0 for the shared index) and no name. Each call decodes
 // anew: keep the result.
 func (pl *Plane) Event(i uint32) EventMeta {
+	var em EventMeta
+	pl.EventInto(i, &em)
+	return em
+}
+
+// EventInto is Event with room that is used again: the stats of em are those of
+// its last use no longer.
+func (pl *Plane) EventInto(i uint32, em *EventMeta) {
 	if int64(i) >= int64(len(pl.events.loc)) {
-		return EventMeta{Key: pl.unknownKey(i)}
+		*em = EventMeta{Key: pl.unknownKey(i), Stats: em.Stats[:0]}
+		return
 	}
-	em := EventMeta{Key: pl.events.key(i)}
+	*em = EventMeta{Key: pl.events.key(i), Stats: em.Stats[:0]}
 	part := pl.events.part(i)
 	val := pl.events.value(i)
 	for p := 0; p < len(val); {
@@ -141,7 +150,6 @@ func (pl *Plane) Event(i uint32) EventMeta {
 		}
 		p = next
 	}
-	return em
 }
 
 // EventName returns the name and display name of index i, at less cost than
