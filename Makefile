@@ -17,7 +17,7 @@ CALIBRATION ?= ^TestCalibration
 
 export CGO_ENABLED = 0
 
-.PHONY: all build demo demo-run test lint fmt vet staticcheck fuzz docs ci bench hostile calibration oracle clean
+.PHONY: all build demo demo-run test lint fmt vet staticcheck fuzz docs ci bench hostile calibration oracle gcs-contract gcs-heavy clean
 
 all: build
 
@@ -71,6 +71,14 @@ calibration:
 
 oracle:
 	sh internal/ci/oracle.sh
+
+# The bucket's client against a server that others wrote: a module of its own.
+gcs-contract:
+	cd reports/gcs/gcstest && go test -count=1 ./...
+
+# Push and pull of 2 GiB in 100 MB, and killed with parts of the real size.
+gcs-heavy:
+	LAYERSCOPE_HEAVY=1 go test -count=1 -timeout 1h -run 'Killed|Memory' -v ./reports/remote
 
 clean:
 	rm -rf bin demo-run

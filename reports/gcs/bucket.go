@@ -83,7 +83,7 @@ func (b *bucket) stat(ctx context.Context, name string) (attrs *storage.ObjectAt
 }
 
 func (b *bucket) Put(ctx context.Context, name string, c objects.Content) (objects.Info, error) {
-	return b.create(ctx, "put", name, c, func(ctx context.Context, tick func(), o *storage.ObjectHandle, meta map[string]string) (*storage.ObjectAttrs, error) {
+	return b.create(ctx, "put", name, c, func(ctx context.Context, tick func(), o *storage.ObjectHandle, c objects.Content, meta map[string]string) (*storage.ObjectAttrs, error) {
 		ctx, abort := context.WithCancel(ctx)
 		defer abort()
 		w := o.NewWriter(ctx)
@@ -114,7 +114,7 @@ func (b *bucket) Compose(ctx context.Context, name string, parts []objects.Info,
 		return objects.Info{}, fmt.Errorf("%s: %d parts, wanted 1 to %d", name, len(parts), objects.MaxParts)
 	}
 	c.Sent = nil
-	return b.create(ctx, "compose", name, c, func(ctx context.Context, _ func(), o *storage.ObjectHandle, meta map[string]string) (*storage.ObjectAttrs, error) {
+	return b.create(ctx, "compose", name, c, func(ctx context.Context, _ func(), o *storage.ObjectHandle, c objects.Content, meta map[string]string) (*storage.ObjectAttrs, error) {
 		var from []*storage.ObjectHandle
 		for _, p := range parts {
 			from = append(from, b.object(p.Name).Generation(p.Generation))
@@ -129,7 +129,7 @@ func (b *bucket) Compose(ctx context.Context, name string, parts []objects.Info,
 	})
 }
 
-type creation func(ctx context.Context, tick func(), o *storage.ObjectHandle, meta map[string]string) (*storage.ObjectAttrs, error)
+type creation func(ctx context.Context, tick func(), o *storage.ObjectHandle, c objects.Content, meta map[string]string) (*storage.ObjectAttrs, error)
 
 // create creates an object under the condition that there is none. When an
 // earlier try may have created it and its answer was lost, the object that is
@@ -149,7 +149,7 @@ func (b *bucket) create(ctx context.Context, op, name string, c objects.Content,
 		if c.Sent != nil && sent > 0 {
 			c.Sent(-sent)
 		}
-		attrs, err = do(ctx, tick, b.object(name).If(storage.Conditions{DoesNotExist: true}), map[string]string{nonceKey: nonce})
+		attrs, err = do(ctx, tick, b.object(name).If(storage.Conditions{DoesNotExist: true}), c, map[string]string{nonceKey: nonce})
 		if err != nil && statusOf(err) != http.StatusPreconditionFailed {
 			lost = true
 		}
@@ -158,6 +158,9 @@ func (b *bucket) create(ctx context.Context, op, name string, c objects.Content,
 	if lost && statusOf(err) == http.StatusPreconditionFailed {
 		if there, statErr := b.stat(ctx, name); statErr == nil && there.Metadata[nonceKey] == nonce {
 			attrs, err = there, nil
+			if c.Sent != nil {
+				c.Sent(c.Size - sent) // the last try was turned away
+			}
 		}
 	}
 	if err != nil {

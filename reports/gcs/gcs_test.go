@@ -38,5 +38,5 @@ func open(t *testing.T, opts Options) (objects.Store, *fakegcs.Process) {
 
 func TestContract(t *testing.T) {
 	s, _ := open(t, Options{})
-	storetest.Run(t, s)
+	storetest.Run(t, s, storetest.Gaps{})
 }
