@@ -130,9 +130,12 @@ type live struct {
 	load    *capture.Load // nil: requests are others'
 	names   []string      // of the load's bodies
 	model   string
-	work    string // directory of what isn't in its place yet
-	log     strings.Builder
-	close   []func() error
+	// targetInfo is what the server that takes the requests says of itself, where
+	// that is another one.
+	targetInfo map[string]any
+	work       string // directory of what isn't in its place yet
+	log        strings.Builder
+	close      []func() error
 
 	takes    []*take
 	warm     []capture.Call
@@ -176,10 +179,26 @@ func (l *live) dial(ctx context.Context, urls []string) error {
 		if s.Kind == capture.JAX && len(l.servers) == 1 {
 			l.say("server", "%s: JAX profilers listen on all interfaces and ask nobody who they are", s.URL)
 		}
-		if m, ok := s.Info["model_path"].(string); ok && l.model == "" {
-			l.model = m
-		}
+		l.model = first(l.model, stringOf(s.Info["model_path"]))
 	}
+	return l.dialTarget(ctx)
+}
+
+// dialTarget asks the server that requests go to what it is, where it is another
+// one; it may have no profiler.
+func (l *live) dialTarget(ctx context.Context) error {
+	if l.f.target == "" {
+		return nil
+	}
+	s, err := capture.Dial(ctx, capture.Target{URL: l.f.target, Kind: capture.SGLang, Key: l.f.key})
+	if err != nil {
+		l.say("server", "%s: requests go there; it says nothing of itself", l.f.target)
+		return ctx.Err()
+	}
+	defer s.Close()
+	l.targetInfo = s.Info
+	l.model = first(l.model, stringOf(s.Info["model_path"]))
+	l.say("server", "%s: requests go there%s", s.URL, modelNote(s))
 	return nil
 }
 

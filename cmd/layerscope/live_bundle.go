@@ -12,7 +12,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/layerscope/layerscope/internal/term"
 	"github.com/layerscope/layerscope/reports/bundle"
 	"github.com/layerscope/layerscope/trace/capture"
 )
@@ -94,9 +96,51 @@ func (l *live) writeInputs(f *bundleFlags) error {
 			return err
 		}
 	}
-	log := filepath.Join(l.work, "session.log")
-	f.logs = append(f.logs, log)
-	return os.WriteFile(log, []byte(l.log.String()), 0o666)
+	for name, text := range map[string]string{"session.log": l.log.String(), "client.log": l.clientLog()} {
+		path := filepath.Join(l.work, name)
+		f.logs = append(f.logs, path)
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			return err
+		}
+	}
+	slices.Sort(f.logs)
+	return nil
+}
+
+// clientLog has a line for each request that was sent to a server, as an access
+// log of the other side would.
+func (l *live) clientLog() string {
+	type line struct {
+		at   time.Time
+		text string
+	}
+	var all []line
+	calls := func(cs []capture.Call, what string) {
+		for _, c := range cs {
+			text := fmt.Sprintf("POST /v1/score %d %v %s %s", c.Status, c.Latency.Round(time.Microsecond), c.ID, what)
+			if c.Failed() {
+				text += ": " + term.Safe(c.Err)
+			}
+			all = append(all, line{c.Begin, text})
+		}
+	}
+	calls(l.warm, "warm-up")
+	for _, t := range l.takes {
+		calls(t.Calls, "window")
+		for i, r := range t.Results {
+			if begin, end := "POST /start_profile", "POST /stop_profile"; i < len(l.servers) && l.servers[i].Kind != capture.JAX {
+				all = append(all, line{r.Begin, begin + " " + r.Session}, line{r.End, end + " " + r.Session})
+			} else {
+				all = append(all, line{r.Begin, "ProfilerService/Profile " + r.Session})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b line) int { return a.at.Compare(b.at) })
+	var b strings.Builder
+	for _, l := range all {
+		b.WriteString(l.at.UTC().Format("2006-01-02T15:04:05.000Z ") + l.text + "\n")
+	}
+	return b.String()
 }
 
 func (l *live) writeLoad(add func(string, any) error) error {

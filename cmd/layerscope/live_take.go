@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/layerscope/layerscope/analyze"
@@ -135,6 +136,13 @@ func takeText(t *take) string {
 		}
 	}
 	s := fmt.Sprintf("%s, %s", plural(files, "file"), plural(int(bytes), "byte"))
+	var hosts []string
+	for _, r := range t.Results {
+		hosts = append(hosts, r.Hosts...)
+	}
+	if len(hosts) > 0 {
+		s += " from " + strings.Join(hosts, ", ")
+	}
 	if n := len(t.Calls); n > 0 {
 		p50, ok := capture.Latency(t.Calls, 0.5)
 		p99, _ := capture.Latency(t.Calls, 0.99)
@@ -168,6 +176,7 @@ func (l *live) verify(ctx context.Context, t *take, expect int) error {
 		t.findings = append(t.findings, f)
 	}
 	t.findings = append(t.findings, callFindings(t.Calls)...)
+	t.findings = append(t.findings, l.lostForwards(t)...)
 	l.say("verified", "%s", verdictText(t))
 	return nil
 }
@@ -195,6 +204,29 @@ func callFindings(calls []capture.Call) []analyze.Finding {
 			Message: fmt.Sprintf("%s compiled for requests in the window", plural(misses, "program")), Hint: "more rounds of warm-up: --warmup 4"})
 	}
 	return out
+}
+
+// lostForwards compares the steps of a capture with the requests that ran, begin
+// to end, in its window. One at a time can't share a forward; those at the
+// window's ends may have lost theirs.
+func (l *live) lostForwards(t *take) []analyze.Finding {
+	if l.load == nil || l.load.Concurrency > 1 || len(t.analyses) != 1 || len(t.Results) != 1 || t.analyses[0].Capture.StepSource == "none" {
+		return nil
+	}
+	r := t.Results[0]
+	answered := 0
+	for i := range t.Calls {
+		if c := &t.Calls[i]; !c.Failed() && c.Begin.After(r.Begin) && c.Begin.Add(c.Latency).Before(r.End) {
+			answered++
+		}
+	}
+	steps := t.analyses[0].Capture.StepCount
+	if steps == 0 || steps+2 >= answered {
+		return nil
+	}
+	return []analyze.Finding{{Code: "lost-forwards", Severity: trace.Warning, Count: int64(answered - steps),
+		Message: fmt.Sprintf("%s in the capture, of %s that were answered in its window", plural(steps, "step"), plural(answered, "request")),
+		Hint:    "the server answered from a cache, or its profiler began late or stopped early"}}
 }
 
 func verdictText(t *take) string {

@@ -17,10 +17,12 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/layerscope/layerscope/analyze"
 	"github.com/layerscope/layerscope/internal/standin"
 	"github.com/layerscope/layerscope/internal/tracetest"
 	"github.com/layerscope/layerscope/reports/bundle"
 	"github.com/layerscope/layerscope/trace"
+	"github.com/layerscope/layerscope/trace/capture"
 )
 
 const oneRequest = `{"query":[17,17],"items":[[18],[19]],"label_token_ids":[20,21]}`
@@ -388,8 +390,8 @@ func TestCaptureOurs(t *testing.T) {
 	if r.Servers[0].Kind != "layerscope" || r.Captures[0].Steps != 6 || r.Captures[0].Layers != 4 || r.Requests.Sent != 6 {
 		t.Errorf("%+v", r)
 	}
-	capture, _ := filepath.Glob("run/artifacts/raw/traces/plugins/profile/*/*.xplane.pb")
-	tr, err := trace.Open(capture[0], trace.Options{})
+	files, _ := filepath.Glob("run/artifacts/raw/traces/plugins/profile/*/*.xplane.pb")
+	tr, err := trace.Open(files[0], trace.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -400,5 +402,56 @@ func TestCaptureOurs(t *testing.T) {
 	}
 	if len(ids) != 6 || !strings.HasPrefix(tr.Requests[0].ID, "layerscope-") {
 		t.Errorf("requests %+v", tr.Requests)
+	}
+}
+
+// TestFetchRun copies captures from a root of objects, and nothing else.
+func TestFetchRun(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	for _, name := range []string{"prefill/plugins/profile/s/h.xplane.pb", "plugins/profile/s/h.trace.json.gz", "other.txt"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(from, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(from, name), name)
+	}
+	a := &app{}
+	if err := a.fetchRun(t.Context(), "file://"+from, to); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"prefill/plugins/profile/s/h.xplane.pb": true, "plugins/profile/s/h.trace.json.gz": true, "other.txt": false} {
+		if b, err := os.ReadFile(filepath.Join(to, name)); (err == nil) != want || want && string(b) != name {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+	}
+	if err := a.fetchRun(t.Context(), "s3://bucket/x", to); err == nil {
+		t.Error("a scheme that isn't known")
+	}
+}
+
+// TestLostForwards: requests that were answered without a step of their own.
+func TestLostForwards(t *testing.T) {
+	begin := time.Unix(1000, 0)
+	take := func(steps int) *take {
+		out := &take{Results: []*capture.Result{{Begin: begin, End: begin.Add(time.Second)}}, analyses: []*analyze.Analysis{{}}}
+		out.analyses[0].Capture = analyze.Capture{StepCount: steps, StepSource: "steps-line"}
+		for i := range 12 { // the first begins before the window, the last ends behind it
+			out.Calls = append(out.Calls, capture.Call{Begin: begin.Add(time.Duration(i-1) * 90 * time.Millisecond), Latency: 80 * time.Millisecond, Misses: -1})
+		}
+		out.Calls[11].Latency = time.Second
+		return out
+	}
+	l := &live{load: &capture.Load{Concurrency: 1}}
+	// Ten are inside; the one that begins with the window is not behind its begin.
+	if got := l.lostForwards(take(5)); len(got) != 1 || got[0].Count != 4 {
+		t.Errorf("%+v, want 4 of 9", got)
+	}
+	for _, steps := range []int{0, 7, 9, 30} {
+		if got := l.lostForwards(take(steps)); len(got) != 0 {
+			t.Errorf("%d steps: %+v", steps, got)
+		}
+	}
+	l.load.Concurrency = 2
+	if got := l.lostForwards(take(5)); len(got) != 0 {
+		t.Errorf("several at a time share forwards: %+v", got)
 	}
 }

@@ -196,7 +196,7 @@ func (l *live) prepare(ctx context.Context, urls []string, f *profileFlags, w *w
 	if err := l.preflight(ctx, f.model); err != nil {
 		return err
 	}
-	requests, names, skipped, err := l.a.shapes(w, limitsOf(l.servers))
+	requests, names, skipped, err := l.a.shapes(w, l.limits())
 	if err != nil {
 		return err
 	}

@@ -19,21 +19,29 @@ import (
 // server is healthy, has the model meant, and scores; nobody else holds the
 // accelerator.
 func (l *live) preflight(ctx context.Context, model string) error {
+	type scorer struct {
+		url  string
+		info map[string]any
+	}
+	var scorers []scorer
 	for _, s := range l.servers {
-		if s.Kind == capture.JAX {
-			continue
+		if s.Kind != capture.JAX {
+			scorers = append(scorers, scorer{s.URL, s.Info})
 		}
-		if err := healthy(ctx, s.URL, l.f.key); err != nil {
+	}
+	if l.f.target != "" {
+		scorers = append(scorers, scorer{strings.TrimSuffix(l.f.target, "/"), l.targetInfo})
+	}
+	for _, s := range scorers {
+		if err := healthy(ctx, s.url, l.f.key); err != nil {
 			return &hintedError{err, "the server must answer /health before a session"}
 		}
-		l.say("health", "%s: ok", s.URL)
-		if have := first(stringOf(s.Info["model_path"]), stringOf(s.Info["model"])); model != "" && have != "" && !sameModel(model, have) {
-			return &hintedError{fmt.Errorf("%s: the server has model %q, wanted %q", s.URL, have, model), "--model says which one is meant"}
+		l.say("health", "%s: ok", s.url)
+		if have := first(stringOf(s.info["model_path"]), stringOf(s.info["model"])); model != "" && have != "" && !sameModel(model, have) {
+			return &hintedError{fmt.Errorf("%s: the server has model %q, wanted %q", s.url, have, model), "--model says which one is meant"}
 		}
 	}
-	if l.model == "" {
-		l.model = model
-	}
+	l.model = first(l.model, model)
 	for _, h := range holders(l.servers) {
 		l.say("device", "%s", h)
 	}
@@ -97,13 +105,17 @@ func sameModel(a, b string) bool {
 	return a == b || strings.HasSuffix(a, "/"+b) || strings.HasSuffix(b, "/"+a)
 }
 
-// limitsOf is what a server says it can take.
-func limitsOf(servers []*capture.Server) limits {
+// limits are what the servers say they can take.
+func (l *live) limits() limits {
 	var out limits
-	for _, s := range servers {
+	infos := []map[string]any{l.targetInfo}
+	for _, s := range l.servers {
+		infos = append(infos, s.Info)
+	}
+	for _, info := range infos {
 		number := func(names ...string) int {
 			for _, n := range names {
-				if v, ok := s.Info[n].(float64); ok && v > 0 && v < 1<<31 {
+				if v, ok := info[n].(float64); ok && v > 0 && v < 1<<31 {
 					return int(v)
 				}
 			}

@@ -37,7 +37,7 @@ func TestProfile(t *testing.T) {
 	}
 	for file, want := range map[string]string{
 		"run/metadata.json": `"trigger": "nightly"`, "run/inputs/profile_config.json": `"name": "small"`, "run/inputs/load.json": `score_b3_l2`,
-		"run/inputs/server_info.json": `"kind": "layerscope"`, "run/logs/session.log": "verified", "run/inputs/commands.sh": "layerscope",
+		"run/inputs/server_info.json": `"kind": "layerscope"`, "run/logs/session.log": "verified", "run/logs/client.log": "POST /v1/score 200 ", "run/inputs/commands.sh": "layerscope",
 	} {
 		if b, err := os.ReadFile(file); err != nil || !strings.Contains(string(b), want) {
 			t.Errorf("%s lacks %q: %v", file, want, err)
@@ -104,10 +104,13 @@ func TestProfilePreflight(t *testing.T) {
 	if sg.Scores() != 0 || len(sg.Starts()) != 0 {
 		t.Errorf("%d scores, %d windows", sg.Scores(), len(sg.Starts()))
 	}
+	ill := true
 	sick := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/health":
-			w.WriteHeader(http.StatusServiceUnavailable)
+			if ill {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
 		case "/v1/score":
 			w.WriteHeader(http.StatusInternalServerError)
 		default:
@@ -118,6 +121,7 @@ func TestProfilePreflight(t *testing.T) {
 	if o := layerscope(t, "profile", sick.URL, "-o", "run"); o.code != exitFailed || !strings.Contains(o.stderr, "/health: HTTP status 503") {
 		t.Errorf("%+v", o)
 	}
+	ill = false
 	j := &standin.JAX{Space: jaxSpace(t)}
 	if o := layerscope(t, "profile", j.Start(t), "--target", sick.URL, "-o", "run"); o.code != exitFailed || !strings.Contains(o.stderr, "one scoring request: HTTP status 500") {
 		t.Errorf("%+v", o)
@@ -132,7 +136,7 @@ func TestProfileJAX(t *testing.T) {
 	inTemp(t)
 	sg := &standin.SGLang{Latency: time.Millisecond}
 	j := &standin.JAX{Space: jaxSpace(t)}
-	r, _ := result(t, 0, "profile", j.Start(t), "--target", sg.Start(t), "--captures", "1", "--overhead", "0", "--model", "m", "-o", "run")
+	r, _ := result(t, 0, "profile", j.Start(t), "--target", sg.Start(t), "--captures", "1", "--overhead", "0", "--model", "Qwen3-0.6B", "-o", "run")
 	if len(r.Captures) != 1 || !r.Captures[0].Early || r.Captures[0].Steps != 12 || len(j.Terminated()) == 0 {
 		t.Errorf("%+v", r)
 	}

@@ -69,7 +69,6 @@ var outside = []Dependency{
 	{Module: "github.com/spf13/pflag", In: []string{"cmd/layerscope"}},
 	{Module: "github.com/goccy/go-yaml", In: []string{"cmd/layerscope", "analyze/..."}},
 	{Module: "google.golang.org/protobuf", In: []string{"trace/...", "internal/...", "engine/..."}},
-	{Module: "google.golang.org/grpc", In: []string{"trace/capture/..."}},
 	{Module: "github.com/google/pprof", In: []string{"trace/memprof", "reports/profile"}},
 	{Module: "github.com/parquet-go/parquet-go", In: []string{"reports/eventtable"}},
 	{Module: "github.com/klauspost/compress", In: []string{"trace/...", "reports/..."}},
