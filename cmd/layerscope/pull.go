@@ -93,7 +93,8 @@ func (a *app) runPull(ctx context.Context, args []string, commit string, out *ou
 	case errors.Is(err, fs.ErrNotExist):
 		return &hintedError{fmt.Errorf("%s: nothing is there", address), "layerscope list ROOT shows the runs of a root"}
 	case ctx.Err() != nil:
-		return fmt.Errorf("the same command goes on from here: %w", context.Canceled)
+		a.say("layerscope: the same command goes on from here")
+		return err
 	case err != nil:
 		return err
 	}

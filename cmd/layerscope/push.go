@@ -151,7 +151,7 @@ func (a *app) pushBundle(ctx context.Context, dir, root string, in *inputFlags, 
 	p.Result, err = remote.Push(ctx, s, dir, run, a.moveOptions(&f.moveFlags, "sending"))
 	a.progress.Phase("", 0, "")
 	if err != nil {
-		return nil, explainPush(ctx, err)
+		return nil, a.explainPush(ctx, err)
 	}
 	for _, r := range records {
 		if f.dryRun {
@@ -166,13 +166,13 @@ func (a *app) pushBundle(ctx context.Context, dir, root string, in *inputFlags, 
 	return p, nil
 }
 
-func explainPush(ctx context.Context, err error) error {
+func (a *app) explainPush(ctx context.Context, err error) error {
 	var conflict *remote.Conflict
 	switch {
 	case errors.As(err, &conflict):
 		return &hintedError{err, "runs are never changed; push it under another --name"}
 	case ctx.Err() != nil:
-		return fmt.Errorf("the same command goes on from here: %w", context.Canceled)
+		a.say("layerscope: the same command goes on from here")
 	}
 	return err
 }
