@@ -111,7 +111,7 @@ var phases = []struct{ name, events, want string }{
 	{"metadata after use, twice, unknown", `{"ph":"X","ts":0,"dur":1,"name":"a"},{"ph":"M","name":"thread_name","args":{"name":"one"}},{"ph":"M","name":"thread_name","args":{"name":"two"}},{"ph":"M","name":"thread_sort_index","args":{"sort_index":1.5}},{"ph":"M","name":"odd","args":{}}`,
 		`host "two": a 0+1`},
 	{"phases that nothing is made of", `{"ph":"O","ts":1,"name":"o"},{"ph":"O","ts":2,"name":"o"},{"ph":"P","ts":1},{"ph":"Z","ts":1},{"ph":"s","ts":1,"id":1},{"ph":"f","ts":1,"id":1}`,
-		`phases-skipped 2; phases-skipped 1; phases-skipped 1`},
+		`phases-skipped 2; phases-skipped 1; phases-skipped 1; flows-loose 2`},
 	{"an end's args complete its begin's", `{"ph":"B","ts":0,"name":"x"},{"ph":"E","ts":1,"name":"x","args":{"tf_op":"f/x"}}`, `host "thread 0": x 0+1`},
 }
 

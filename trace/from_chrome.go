@@ -80,6 +80,7 @@ type chromeReader struct {
 	mine      *ownReader // nil until an event says that we wrote the file
 
 	ids     map[string]int64 // of processes and threads named by strings
+	flows   []flowMark
 	pairs   pairing
 	torch   torchReader
 	skipped [256]int64 // events of phases that nothing is made of

@@ -35,8 +35,8 @@ func (c *chromeReader) other(ev *chromejson.Event) {
 		c.instant(ev)
 	case ev.Ph == 'C':
 		c.counter(ev)
-	case ev.Ph == 's' && isLaunchFlow(ev.Cat):
-		c.launchFlow(ev)
+	case ev.Ph == 's', ev.Ph == 't', ev.Ph == 'f':
+		c.flow(ev)
 	default:
 		c.skipped[ev.Ph]++
 	}
@@ -49,7 +49,7 @@ func (c *chromeReader) damaged(what string) {
 
 // phaseNames says what the phases are that nothing is made of.
 var phaseNames = map[byte]string{
-	's': "flow", 't': "flow", 'f': "flow", 'T': "async step or thread state", 'p': "async step", 'P': "sample", 'O': "object", 'N': "object", 'D': "object",
+	'T': "async step or thread state", 'p': "async step", 'P': "sample", 'O': "object", 'N': "object", 'D': "object",
 	'V': "memory dump", 'v': "memory dump", 'c': "clock sync", '(': "context", ')': "context", '=': "link id", 'a': "mark",
 }
 
@@ -59,13 +59,7 @@ func (c *chromeReader) countSkipped() {
 		if n == 0 {
 			continue
 		}
-		what := phaseNames[byte(ph)]
-		switch what {
-		case "flow":
-			continue // arrows: those that lead to kernels were followed
-		case "":
-			what = "unknown"
-		}
+		what := firstOf(phaseNames[byte(ph)], "unknown")
 		c.t.find(Finding{Code: "phases-skipped", Severity: Info, Count: n, Message: fmt.Sprintf("events of phase %q (%s): counted, and left out", rune(ph), what)})
 	}
 }

@@ -52,6 +52,7 @@ func (c *chromeReader) finish() {
 			c.assignPrograms(ln, tr.Device)
 		}
 	}
+	c.bindFlows()
 }
 
 // laneName names a lane: as its thread, else by number.

@@ -100,6 +100,9 @@ func (c *chromeReader) slice(ev *chromejson.Event) {
 	if !ev.HasDur {
 		c.t.find(Finding{Code: "no-duration", Severity: Warning, Message: "complete events without a duration: kept as instants"})
 	}
+	if len(ev.Fields) > 0 {
+		c.boundFlow(ev)
+	}
 	ln := c.lane(ev)
 	if ln.class == kernelLane {
 		c.kernel(ln, ev)

@@ -4,6 +4,9 @@ package trace
 
 import (
 	"errors"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/layerscope/layerscope/trace/internal/chromejson"
 	"github.com/layerscope/layerscope/trace/internal/tracetxt"
@@ -32,7 +35,9 @@ type ownReader struct {
 	lanes map[chromeLane]*columns
 	open  map[int64]ownOpen // async events by id
 
-	counters map[string]OpID // ops of counters by name
+	counters map[string]OpID  // ops of counters by name
+	index    map[*columns]int // tracks by their columns
+	ends     []flowPoint
 }
 
 type ownOpen struct {
@@ -48,7 +53,7 @@ func (c *chromeReader) own(ev *chromejson.Event) {
 	}
 	if c.mine == nil {
 		c.settle()
-		c.mine = &ownReader{textReader: newTextReader(c.t), first: OpID(len(c.t.Ops)), lanes: map[chromeLane]*columns{}, open: map[int64]ownOpen{}, counters: map[string]OpID{}}
+		c.mine = &ownReader{textReader: newTextReader(c.t), first: OpID(len(c.t.Ops)), lanes: map[chromeLane]*columns{}, open: map[int64]ownOpen{}, counters: map[string]OpID{}, index: map[*columns]int{}}
 	}
 	l, err := tracetxt.Parse(string(v.AppendText(nil)), 1)
 	if err == nil && l != nil && (l.Word == "" || l.Word == "hlo") {
@@ -62,6 +67,7 @@ func (c *chromeReader) own(ev *chromejson.Event) {
 		c.t.find(Finding{Code: "damaged", Severity: Warning, Message: "a metadata event of layerscope: " + err.Error(), Hint: "what could not be read was left out and counted"})
 	case l != nil && l.Word == "track":
 		c.mine.lanes[chromeLane{pid: ev.Pid.Num, tid: ev.Tid.Num}] = c.mine.track
+		c.mine.index[c.mine.track] = len(c.t.Tracks) - 1
 	}
 }
 
@@ -108,35 +114,92 @@ func (m *ownReader) other(c *chromeReader, ev *chromejson.Event) bool {
 		return m.end(c, ev)
 	case 'C':
 		return m.sample(c, ev)
+	case 's', 'f':
+		return m.flow(c, ev)
 	}
 	return false
 }
 
-// sample adds a sample of a counter: its op is known by name.
+// sample adds a sample of a counter. Which op it is of stands in its category;
+// earlier versions went by its name.
 func (m *ownReader) sample(c *chromeReader, ev *chromejson.Event) bool {
 	col := m.lanes[chromeLane{pid: ev.Pid.Num, tid: ev.Tid.Num}]
-	v, ok := ev.Args.Lookup("value")
-	if col == nil || !ok {
+	if col == nil {
 		return false
 	}
-	id, ok := m.counters[string(ev.Name)]
+	id, odd, ok := m.sampleOp(c, ev)
 	if !ok {
-		name := c.unquote(ev.Name)
-		for id = m.first; int(id) < len(c.t.Ops) && c.t.Ops[id].Name != name; id++ {
-		}
-		if int(id) == len(c.t.Ops) {
+		return false
+	}
+	value := odd
+	if v, has := ev.Args.Lookup("value"); has {
+		if value, ok = v.Float(); !ok {
 			return false
 		}
-		m.counters[string(ev.Name)] = id
-	}
-	value, ok := v.Float()
-	if !ok {
+	} else if odd == 0 {
 		return false
 	}
 	n := col.len()
 	col.add(id, Time(c.since(ev.Ts)), 0)
 	col.value = append(pad(col.value, n), value)
 	return true
+}
+
+// sampleOp returns the op of a sample, and its value where that is no number.
+func (m *ownReader) sampleOp(c *chromeReader, ev *chromejson.Event) (id OpID, odd float64, ok bool) {
+	if cat, has := strings.CutPrefix(string(ev.Cat), "op,"); has {
+		number, text, _ := strings.Cut(cat, ",")
+		n, err := strconv.ParseUint(number, 10, 32)
+		if text != "" && err == nil {
+			odd, err = strconv.ParseFloat(text, 64)
+		}
+		return m.first + OpID(n), odd, err == nil && n < uint64(len(c.t.Ops))-uint64(m.first)
+	}
+	if id, ok := m.counters[string(ev.Name)]; ok {
+		return id, 0, true
+	}
+	name := c.unquote(ev.Name)
+	for id = m.first; int(id) < len(c.t.Ops); id++ {
+		if c.t.Ops[id].Name == name {
+			m.counters[string(ev.Name)] = id
+			return id, 0, true
+		}
+	}
+	return 0, 0, false
+}
+
+// flow notes an end of a flow.
+func (m *ownReader) flow(c *chromeReader, ev *chromejson.Event) bool {
+	tid := ev.Tid.Num - ev.Tid.Num%threadsATrack // events that overlap have threads beside it
+	col := m.lanes[chromeLane{pid: ev.Pid.Num, tid: tid}]
+	v, ok := ev.Args.Lookup("event")
+	if col == nil || !ok {
+		return false
+	}
+	event, ok := v.Int()
+	id, has := ev.Field("id")
+	if !ok || !has || event < 0 {
+		return false
+	}
+	n, _ := id.Int()
+	p := flowPoint{id: uint64(n), ref: EventRef{m.index[col], int(event)}, kind: c.unquote(ev.Name)}
+	if ev.Ph == 'f' {
+		p.role = flowLast
+	}
+	m.ends = append(m.ends, p)
+	return true
+}
+
+// finish connects flows, of events that are there.
+func (m *ownReader) finish() error {
+	held := make(map[int]int, len(m.index))
+	for col, i := range m.index {
+		held[i] = col.len()
+	}
+	n := len(m.ends)
+	m.ends = slices.DeleteFunc(m.ends, func(p flowPoint) bool { return p.ref.Event >= held[p.ref.Track] })
+	m.t.looseFlows(int64(n-len(m.ends)) + m.t.flows.connect(m.ends))
+	return m.textReader.finish()
 }
 
 // end gives an async event its end.

@@ -40,6 +40,7 @@ func (c *chromeReader) begin(ev *chromejson.Event) {
 		c.skipped[ev.Ph]++
 		return
 	}
+	c.boundFlow(ev)
 	steps := len(ln.steps)
 	c.put(ln, ev, Time(ev.Ts), 0)
 	m := mark{ts: ev.Ts, at: int32(ln.len() - 1), name: c.hash(ev.Name), cat: c.hash(ev.Cat)}

@@ -139,7 +139,6 @@ func isLaunchFlow(cat []byte) bool {
 
 // launchFlow notes the start of an arrow to a kernel: its id is the correlation.
 func (c *chromeReader) launchFlow(ev *chromejson.Event) {
-	c.skipped[ev.Ph]++
 	if id, ok := ev.Field("id"); ok {
 		keep(&c.torch.flows, id, launch{c.laneOf(c.thread(ev)), Time(ev.Ts)})
 	}

@@ -70,6 +70,7 @@ const (
 	whatCounter  = uint32(perfetto.Counter)
 	whatState    = uint32(perfetto.State)
 	whatComplete = uint32(perfetto.Complete)
+	whatArrow    = uint32(whatType) // an end of a flow of the old kind, no event
 )
 
 // A pendingTime is an event whose clock was not known when it was read.
@@ -236,11 +237,18 @@ func (x *perfettoReader) event(ev *perfetto.Event) {
 		x.sample(ev, ln, ev.Value)
 		return
 	}
+	if typ == whatArrow {
+		ln.bind(ev, typ, 0)
+		return
+	}
 	op := OpID(0)
 	var run int64
 	if typ != whatEnd && (typ != whatState || ev.Name != 0) {
 		op, run = x.op(ev)
 		op++ // 0 is a state that is none
+	}
+	if len(ev.Flows)+len(ev.EndFlows) > 0 || ev.HasLegacy {
+		ln.bind(ev, typ, op-1)
 	}
 	x.add(ln, ev, typ, op, dur, run)
 }

@@ -36,6 +36,7 @@ func (x *perfettoReader) finish() {
 		x.t.find(Finding{Code: "slices-unopened", Severity: Info, Count: x.stray, Message: "ends of slices that began before the trace, or never; left out"})
 	}
 	x.makeTracks()
+	x.connectFlows()
 }
 
 func appendNew(list []string, s string) []string {
@@ -58,6 +59,9 @@ func (x *perfettoReader) resolve() {
 		}
 		l.ns[p.i] = t
 		x.last = max(x.last, t)
+	}
+	for _, ln := range x.lanes {
+		ln.timed()
 	}
 	if lost > 0 {
 		x.t.find(Finding{Code: "clock-unknown", Severity: Warning, Count: lost, Message: "events of a clock that no snapshot in the file relates to the trace's; left out"})

@@ -23,6 +23,10 @@ type perfettoLane struct {
 	first  int64   // of the events so far
 	last   int64
 	log    *eventLog // nil while events are in order
+
+	flows []lanePoint
+	track int        // index of the track made of the lane
+	split []EventRef // of its events, where they went to several tracks and have flows
 }
 
 // An eventLog is the events of a lane in the order of the file.

@@ -9,7 +9,7 @@ import (
 )
 
 // legacy gives the type of an event made from a Trace Event JSON event by its
-// phase. Flows and phases that are no slices are left out.
+// phase. Phases that are no slices and no flows are left out.
 func (x *perfettoReader) legacy(ev *perfetto.Event) (typ uint32, dur int64, ok bool) {
 	switch ev.Legacy.Phase {
 	case 0, 'B', 'E', 'i', 'I', 'R':
@@ -25,6 +25,7 @@ func (x *perfettoReader) legacy(ev *perfetto.Event) (typ uint32, dur int64, ok b
 	case 'M':
 		x.legacyName(ev)
 	case 's', 't', 'f':
+		return whatArrow, 0, true
 	default:
 		x.phases++
 	}

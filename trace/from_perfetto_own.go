@@ -53,6 +53,10 @@ type ownModel struct {
 	budget int64      // bytes that private packets may still expand to
 	ops    []OpID     // by number in the file
 	whole  bool       // the end was read
+
+	index     map[*columns]int // tracks by their columns
+	flows     []ownFlow
+	flowKinds []string
 }
 
 // An ownLane is a lane of a track being read.
@@ -75,7 +79,7 @@ func (x *perfettoReader) private(b []byte) error {
 		if limit <= 0 {
 			limit = 4 << 30
 		}
-		x.own = &ownModel{text: newTextReader(x.t), tracks: map[uint64]*columns{}, budget: limit}
+		x.own = &ownModel{text: newTextReader(x.t), tracks: map[uint64]*columns{}, index: map[*columns]int{}, budget: limit}
 	}
 	if err := x.own.part(x.t, b); err != nil {
 		x.t.find(Finding{Code: "damaged", Severity: Error, Message: "what layerscope keeps in its own files: " + err.Error(), Hint: "devices and operations may be missing: convert the original again"})
@@ -124,6 +128,10 @@ func (o *ownModel) line(t *Trace, l *tracetxt.Line) error {
 			return err
 		}
 		o.tracks[uuid] = o.text.track
+		o.index[o.text.track] = len(t.Tracks) - 1
+		return nil
+	case "flow-kind":
+		o.flowKinds = append(o.flowKinds, l.Arg(0))
 		return nil
 	case "op":
 		o.ops = append(o.ops, OpID(len(t.Ops)))
@@ -205,6 +213,10 @@ func (o *ownModel) add(x *perfettoReader, ln *ownLane, ns int64) {
 	case perfetto.Begin:
 		ln.open = append(ln.open, openSlice{i, ns, has[roleDurPs]})
 	}
+	if len(ev.Flows)+len(ev.EndFlows) > 0 {
+		o.flow(c, i, ev.Flows, flowStart)
+		o.flow(c, i, ev.EndFlows, flowLast)
+	}
 }
 
 // finish closes what is open and orders the tracks.
@@ -223,10 +235,10 @@ func (o *ownModel) finish(x *perfettoReader) {
 			}
 		}
 	}
-	for _, c := range o.tracks {
+	o.finishFlows(x.t, func(c *columns) []int {
 		c.fill()
-		c.order()
-	}
+		return c.order()
+	})
 	if err := o.text.finish(); err != nil {
 		x.t.find(Finding{Code: "damaged", Severity: Error, Message: "what layerscope keeps in its own files: " + err.Error()})
 	}
@@ -328,15 +340,16 @@ func compareInt(a, b int64) int {
 	return 0
 }
 
-// order sorts the events.
-func (c *columns) order() {
+// order sorts the events. It returns the old numbers of the events in their new
+// order; nil if nothing changed.
+func (c *columns) order() []int {
 	n := c.len()
 	sorted := true
 	for i := 1; i < n && sorted; i++ {
 		sorted = c.before(i-1, i) <= 0
 	}
 	if sorted {
-		return
+		return nil
 	}
 	at := make([]int, n)
 	for i := range at {
@@ -353,6 +366,7 @@ func (c *columns) order() {
 	permute(&c.flops, at)
 	permute(&c.mem, at)
 	permute(&c.value, at)
+	return at
 }
 
 func permute[T any](s *[]T, at []int) {

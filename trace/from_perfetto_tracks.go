@@ -106,6 +106,7 @@ func (x *perfettoReader) makeTracks() {
 			tr.Kind = deviceTrackKind(p.name, x.t.Devices[tr.Device].Kind)
 		}
 		tr.source = &ln.slices
+		ln.track = len(x.t.Tracks)
 		x.t.Tracks = append(x.t.Tracks, tr)
 		switch tr.Kind {
 		case Modules:
@@ -175,16 +176,21 @@ func (d *perfettoDevices) split(ln *perfettoLane, host *Track, pid int32) {
 		return
 	}
 	rest := &columns{}
-	parts := map[int64]*columns{}
+	parts, tracks := map[int64]*columns{}, map[int64]int{}
 	var order []int64
 	ln.slices.each(func(id OpID, start Time, dur Duration, run int64) {
-		to := rest
+		to, track := rest, ln.track
 		if f := d.x.factsOf(id); f.isOp {
 			if to = parts[f.ordinal]; to == nil {
 				to = &columns{}
 				parts[f.ordinal] = to
+				tracks[f.ordinal] = len(d.x.t.Tracks) + len(order)
 				order = append(order, f.ordinal)
 			}
+			track = tracks[f.ordinal]
+		}
+		if ln.flows != nil {
+			ln.split = append(ln.split, EventRef{track, to.len()})
 		}
 		to.add(id, start, dur)
 		if run != 0 {

@@ -36,12 +36,12 @@ type textReader struct {
 	ops   map[string]OpID
 	track *columns
 
-	devices, programs int // of the trace before
-	protos            map[int][]byte
+	devices, programs, tracks int // of the trace before
+	protos                    map[int][]byte
 }
 
 func newTextReader(t *Trace) *textReader {
-	return &textReader{t: t, ops: map[string]OpID{}, devices: len(t.Devices), programs: len(t.Programs), protos: map[int][]byte{}}
+	return &textReader{t: t, ops: map[string]OpID{}, devices: len(t.Devices), programs: len(t.Programs), tracks: len(t.Tracks), protos: map[int][]byte{}}
 }
 
 func (x *textReader) line(l *tracetxt.Line) error {
@@ -87,6 +87,8 @@ func (x *textReader) line(l *tracetxt.Line) error {
 		return x.alloc(l)
 	case "exec", "step", "compile", "finding":
 		return x.mark(l)
+	case "flow":
+		return x.flow(l)
 	default:
 		return l.Errorf("unknown word %q", l.Word)
 	}

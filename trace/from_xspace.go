@@ -34,6 +34,7 @@ type xspaceReader struct {
 	limit    int            // ops of the trace, with this file's
 	marks    int            // executions and steps that may still be added
 	devices  int            // device planes with op lines
+	flows    *xspaceFlows
 }
 
 // fromXSpace adds the planes of an XSpace to t. Events stay in r.
@@ -51,6 +52,7 @@ func fromXSpace(t *Trace, r io.ReaderAt, size int64, host string, opts Options) 
 		t.Hosts = append(t.Hosts, x.host)
 	}
 	x.normalise()
+	x.flows = &xspaceFlows{base: x.base}
 	if err := x.reserveMarks(); err != nil {
 		return err
 	}
@@ -73,6 +75,9 @@ func fromXSpace(t *Trace, r io.ReaderAt, size int64, host string, opts Options) 
 		x.t.Programs[p].raw = raw
 	}
 	x.report()
+	if len(x.flows.lines) > 0 {
+		t.lazyFlows = append(t.lazyFlows, x.flows.each)
+	}
 	return nil
 }
 

@@ -84,7 +84,7 @@ func lineKind(ln *xspace.Line) Kind {
 		return StepLine
 	case "Async XLA Ops", "Host Offload Ops":
 		return Async
-	case "_counters_":
+	case counterLine:
 		return Counter
 	case "Framework Name Scope", "Framework Ops", "Source code", "Launch Stats", "TensorFlow Name Scope", "TensorFlow Ops":
 		return Derived
@@ -124,14 +124,19 @@ func (x *xspaceReader) tpu(pl *xspace.Plane, device int) error {
 				src.opts.Want = append(src.opts.Want, "self_duration_ps", "min_duration_ps")
 			}
 		}
-		x.t.Tracks = append(x.t.Tracks, &Track{Name: ln.Name, Kind: kind, Device: device, Host: x.host, Bytes: ln.Bytes, source: src})
+		tr := &Track{Name: ln.Name, Kind: kind, Device: device, Host: x.host, Bytes: ln.Bytes}
+		x.t.Tracks = append(x.t.Tracks, tr)
+		x.flowLine(pl, ln, true)
 		var err error
 		switch kind {
+		case Counter:
+			err = src.samples(tr)
 		case Modules:
 			err = x.executions(pl, ln, src, device)
 		case StepLine:
 			err = x.deviceSteps(src, device)
 		}
+		tr.source = src
 		if err != nil {
 			return err
 		}

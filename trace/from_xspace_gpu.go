@@ -53,9 +53,16 @@ func (x *xspaceReader) gpu(pl *xspace.Plane, device int) error {
 					return Op{Name: firstOf(display, name), Program: -1}
 				})
 			}
-			tr.source = xspaceLine{line: ln, first: first, n: n, agg: -1, opts: xspace.ScanOptions{BaseNs: x.base}}
+			src := xspaceLine{line: ln, first: first, n: n, agg: -1, opts: xspace.ScanOptions{BaseNs: x.base}}
+			if kind == Counter {
+				if err := src.samples(tr); err != nil {
+					return err
+				}
+			}
+			tr.source = src
 		}
 		x.t.Tracks = append(x.t.Tracks, tr)
+		x.flowLine(pl, ln, true)
 	}
 	return nil
 }

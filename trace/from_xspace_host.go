@@ -48,7 +48,15 @@ func (x *xspaceReader) hostPlane(pl *xspace.Plane) error {
 	h := &hostReader{launches: x.devices > 0, x: x, pl: pl, first: first, n: n, ops: map[cpuKey]OpID{}, tracks: map[laneKey]*columns{}, runs: map[runKey]*Execution{}, ordinals: map[int64]bool{}}
 	for _, ln := range pl.Lines {
 		src := xspaceLine{line: ln, first: first, n: n, agg: -1, opts: xspace.ScanOptions{BaseNs: x.base}}
-		x.t.Tracks = append(x.t.Tracks, &Track{Name: ln.Name, Kind: Host, Device: -1, Host: x.host, Bytes: ln.Bytes, source: src})
+		tr := &Track{Name: ln.Name, Kind: Host, Device: -1, Host: x.host, Bytes: ln.Bytes}
+		if ln.Name == counterLine {
+			if err := src.samples(tr); err != nil {
+				return err
+			}
+		}
+		tr.source = src
+		x.t.Tracks = append(x.t.Tracks, tr)
+		x.flowLine(pl, ln, false)
 	}
 	if !h.worthReading() {
 		return nil

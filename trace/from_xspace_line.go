@@ -4,6 +4,7 @@ package trace
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"unsafe"
@@ -19,6 +20,19 @@ type xspaceLine struct {
 	n     uint32 // metadata indices with an op of their own; the next op is for all others
 	work  bool   // opts.Want begins with flops and bytes measured at run time
 	agg   int    // index in opts.Want of self and min duration of aggregated events; −1 none
+	value bool   // opts.Want is the value of samples
+}
+
+// samples has the line's events read as samples of a counter, which its display
+// name says.
+func (l *xspaceLine) samples(tr *Track) error {
+	l.value, l.opts.Want = true, []string{valueStat}
+	tr.Kind = Counter
+	if _, err := l.line.Count(); err != nil { // the display name stands behind the events
+		return err
+	}
+	_, tr.Name = l.line.Display()
+	return nil
 }
 
 func (l xspaceLine) batches(yield func(*Batch, error) bool) {
@@ -49,6 +63,9 @@ func (l xspaceLine) scan(mem *lineMemory, yielded *bool, yield func(*Batch, erro
 		*out = Batch{Op: ops, Start: times(b.Start), Dur: durations(b.Dur)}
 		if l.work && b.Found {
 			out.FLOPs, out.Bytes = mem.work(b)
+		}
+		if l.value && b.Found {
+			out.Value = mem.samples(b)
 		}
 		if b.Occurrences != nil {
 			return l.aggregated(b, out, yield)
@@ -104,6 +121,25 @@ type lineMemory struct {
 	batch Batch
 	ops   []OpID
 	sums  []int64
+	value []float64
+}
+
+// samples returns the values of a counter; those without one are 0.
+func (mem *lineMemory) samples(b *xspace.Batch) []float64 {
+	mem.value = slices.Grow(mem.value[:0], len(b.Meta))[:len(b.Meta)]
+	for i, k := range b.Values[0].Kind {
+		switch bits := b.Values[0].Bits[i]; k {
+		case xspace.Double:
+			mem.value[i] = math.Float64frombits(bits)
+		case xspace.Int:
+			mem.value[i] = float64(int64(bits))
+		case xspace.Uint:
+			mem.value[i] = float64(bits)
+		default:
+			mem.value[i] = 0
+		}
+	}
+	return mem.value
 }
 
 var lineMemories = sync.Pool{New: func() any { return new(lineMemory) }}

@@ -67,7 +67,7 @@ func drawCapture(t *rapid.T) string {
 // was written; Chrome JSON as it is by default, to the nanosecond.
 func TestRoundTrips(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		in := drawCapture(rt)
+		in := drawFlows(rt, drawCapture(rt))
 		read := func(b []byte, name string) *trace.Trace {
 			tr, err := trace.Read(bytes.NewReader(b), name, trace.Options{})
 			if err != nil {

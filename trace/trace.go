@@ -34,6 +34,9 @@ type Trace struct {
 	Findings []Finding
 	Lossy    string // why the capture holds less than was measured; "" = it does not
 
+	flows     flowTable
+	lazyFlows []func(yield func(Flow) bool) error // of files whose events stay in them
+
 	closers []io.Closer
 	began   []window           // of the profiler, by file that states it
 	found   map[findingKey]int // index in Findings

@@ -8,8 +8,8 @@ import (
 )
 
 // Request returns the part of a trace in which one request ran: events,
-// executions and steps that begin in its spans; where spans of its id nest, in
-// the innermost. It reads from t, which must stay open. ok says whether there is
+// executions and steps that begin in its spans, without flows; where spans of its
+// id nest, in the innermost. It reads from t, which must stay open. ok says whether there is
 // such a request and all devices share the host's clock; others have nothing in
 // the part.
 func (t *Trace) Request(id string, clock Clock) (part *Trace, ok bool) {
@@ -19,6 +19,7 @@ func (t *Trace) Request(id string, clock Clock) (part *Trace, ok bool) {
 	}
 	w := *t
 	w.closers = nil
+	w.flows, w.lazyFlows = flowTable{}, nil // events have other numbers
 	w.Tracks, w.Findings = nil, slices.Clone(t.Findings)
 	ok = true
 	for _, tr := range t.Tracks {
@@ -86,6 +87,9 @@ func (w windowed) batches(yield func(*Batch, error) bool) {
 			}
 			if b.FLOPs != nil {
 				out.FLOPs, out.Bytes = append(out.FLOPs, b.FLOPs[i]), append(out.Bytes, b.Bytes[i])
+			}
+			if b.Value != nil {
+				out.Value = append(out.Value, b.Value[i])
 			}
 		}
 		if out.Len() > 0 && !yield(&out, nil) {

@@ -25,7 +25,7 @@ type ChromeOptions struct {
 // WriteChrome writes the trace as Trace Event JSON, for Perfetto's UI,
 // chrome://tracing and whatever else reads it: a process for each device and
 // host, a thread for each track, an X event for each event, b and e for async
-// ones. On a thread X events nest; what overlaps is moved to a thread of its
+// ones, C for samples of counters, s and f for flows. On a thread X events nest; what overlaps is moved to a thread of its
 // own beside it.
 //
 // Facts that the format has no place for travel as metadata events named
@@ -33,6 +33,11 @@ type ChromeOptions struct {
 // with Exact to the picosecond. docs/formats/chrome-json.md describes both.
 func WriteChrome(w io.Writer, t *Trace, opts ChromeOptions) error {
 	c := &chromeWriter{w: bufio.NewWriterSize(w, 256<<10), t: t, opts: opts, ops: make([][]byte, len(t.Ops))}
+	var err error
+	if c.flows, err = t.sortedFlows(); err != nil {
+		return err
+	}
+	c.ends = endsOf(c.flows)
 	c.w.WriteString(`{"displayTimeUnit":"ns","traceEvents":[`)
 	c.head()
 	for i, tr := range t.Tracks {
@@ -56,6 +61,9 @@ type chromeWriter struct {
 	buf  []byte
 	any  bool
 	ids  int64 // of async events
+
+	flows []Flow
+	ends  flowEnds
 }
 
 // begin starts an event on a line of its own.

@@ -69,17 +69,21 @@ func (c *chromeWriter) track(i int, tr *Track) error {
 	c.order("thread_sort_index", pid, tid, tid)
 	over := &overlapping{used: 1}
 	where := fmt.Sprintf(`,"pid":%d,"tid":%d`, pid, tid)
+	event := -1
 	for b, err := range tr.Batches() {
 		if err != nil {
 			return err
 		}
 		for k := range b.Op {
-			if tr.Kind == Async {
+			event++
+			switch {
+			case tr.Kind == Async:
 				c.async(b, k, where)
+				c.bind(i, event, pid, tid, b.Start[k])
 				continue
-			}
-			if b.Value != nil {
+			case b.Value != nil:
 				c.sample(b, k, where)
+				c.bind(i, event, pid, tid, b.Start[k])
 				continue
 			}
 			start, end := c.times(b.Start[k], b.Dur[k])
@@ -99,9 +103,31 @@ func (c *chromeWriter) track(i int, tr *Track) error {
 				e = strconv.AppendInt(append(e, `,"lane":`...), int64(tid), 10)
 			}
 			c.flush(append(e, "}}"...))
+			c.bind(i, event, pid, tid+n, b.Start[k])
 		}
 	}
 	return nil
+}
+
+// bind writes the ends of the flows at an event. Their args say which event it is,
+// where times don't.
+func (c *chromeWriter) bind(track, event, pid, tid int, start Time) {
+	for _, end := range c.ends.of(track, event) {
+		ph := "s"
+		if !end.out {
+			ph = `f","bp":"e`
+		}
+		at, _ := c.times(start, 0)
+		e := append(c.begin(ph), `,"pid":`...)
+		e = strconv.AppendInt(e, int64(pid), 10)
+		e = strconv.AppendInt(append(e, `,"tid":`...), int64(tid), 10)
+		e = c.micros(append(e, `,"ts":`...), at)
+		e = strconv.AppendInt(append(e, `,"id":`...), int64(end.flow+1), 10)
+		kind := c.flows[end.flow].Kind
+		e = appendJSON(append(e, `,"cat":`...), kind)
+		e = appendJSON(append(e, `,"name":`...), kind)
+		c.flush(append(strconv.AppendInt(append(e, `,"args":{"event":`...), int64(event), 10), "}}"...))
+	}
 }
 
 // async writes one event as a pair of b and e with an id of its own: such
@@ -123,17 +149,22 @@ func (c *chromeWriter) async(b *Batch, k int, where string) {
 	}
 }
 
-// sample writes one sample of a counter.
+// sample writes one sample of a counter. The category, which viewers don't show,
+// says which op it is of, and what the value is where JSON has no number for it:
+// such a sample has none for other readers.
 func (c *chromeWriter) sample(b *Batch, k int, where string) {
 	start, _ := c.times(b.Start[k], 0)
 	e := append(c.begin("C"), where...)
 	e = c.micros(append(e, `,"ts":`...), start)
 	e = appendJSON(append(e, `,"name":`...), c.opName(b.Op[k]))
+	e = strconv.AppendUint(append(e, `,"cat":"op,`...), uint64(b.Op[k]), 10)
 	v := b.Value[k]
-	if v-v != 0 { // JSON has no infinity
-		v = 0
+	if v-v != 0 { // infinite, or no number
+		e = strconv.AppendFloat(append(e, ','), v, 'g', -1, 64)
+		c.flush(append(e, `","args":{}}`...))
+		return
 	}
-	c.flush(append(strconv.AppendFloat(append(e, `,"args":{"value":`...), v, 'g', -1, 64), "}}"...))
+	c.flush(append(strconv.AppendFloat(append(e, `","args":{"value":`...), v, 'g', -1, 64), "}}"...))
 }
 
 func (c *chromeWriter) opName(id OpID) string {

@@ -44,8 +44,9 @@ type PerfettoCounter struct {
 
 // WritePerfetto writes a trace as a Perfetto protobuf (*.pftrace), for the
 // Perfetto UI and its trace processor. Hosts and devices are processes, tracks
-// are tracks of slices whose arguments tell scope, program, FLOPs and bytes, and a
-// flow leads from each host step to the programs it ran.
+// are tracks of slices whose arguments tell scope, program, FLOPs and bytes. The
+// trace's flows are flows, and one more leads from each host step to the programs
+// it ran.
 //
 // Perfetto's times are nanoseconds; arguments keep the picoseconds, and packets
 // that only this package knows keep devices, programs, HLO, ops, steps,
@@ -56,6 +57,9 @@ type PerfettoCounter struct {
 func WritePerfetto(w io.Writer, t *Trace, opts PerfettoOptions) error {
 	p := &perfettoWriter{t: t, opts: opts, w: perfetto.NewWriter(w, opts.Clear)}
 	if err := p.survey(); err != nil {
+		return err
+	}
+	if err := p.collectFlows(); err != nil {
 		return err
 	}
 	p.head()
@@ -92,7 +96,10 @@ type perfettoWriter struct {
 	layers  map[string]perfetto.Ref
 	names   annotationRefs
 	flows   map[flowKey]uint64 // into executions
-	steps   map[int][]int      // by device, in order of time
+	stated  []Flow             // of the trace itself
+	ends    flowEnds
+	kinds   map[string]uint64
+	steps   map[int][]int // by device, in order of time
 	lane    laneWriter
 }
 
@@ -189,6 +196,9 @@ func (p *perfettoWriter) model() error {
 	parts := &partWriter{w: p.w}
 	x := &textWriter{w: bufio.NewWriter(parts)}
 	x.line("perfetto shift=%d", p.shift)
+	for _, k := range p.kindsInOrder() {
+		x.line("flow-kind %s", tracetxt.Quote(k))
+	}
 	c := *p.t
 	c.Metadata = nil // attributes
 	x.head(&c)

@@ -71,6 +71,7 @@ func (p *perfettoWriter) refs(id OpID) *opRefs {
 // A span is one event on its way into a file.
 type span struct {
 	op         OpID
+	event      int // number in its track
 	start      Time
 	dur        Duration
 	run        int64
@@ -114,6 +115,7 @@ func (p *perfettoWriter) track(i int) error {
 		if id := flows[s.start]; id != 0 {
 			p.w.EndFlow(id)
 		}
+		p.bind(i, s.event)
 		p.w.Finish()
 		if rows != nil {
 			rows.add(s)
@@ -132,15 +134,18 @@ func (p *perfettoWriter) track(i int) error {
 // spans yields the events of a track in order, sums of events left out.
 func (p *perfettoWriter) spans(i int, yield func(*span)) error {
 	var all []span
+	event := -1
 	for b, err := range p.t.Tracks[i].Batches() {
 		if err != nil {
 			return err
 		}
 		if b.Self != nil {
+			event += b.Len()
 			continue
 		}
 		for k := range b.Op {
-			s := span{op: b.Op[k], start: b.Start[k], dur: max(0, b.Dur[k])}
+			event++
+			s := span{op: b.Op[k], event: event, start: b.Start[k], dur: max(0, b.Dur[k])}
 			if b.Run != nil {
 				s.run, s.hasRun = b.Run[k], true
 			}

@@ -29,7 +29,23 @@ func WriteText(w io.Writer, t *Trace) error {
 			return err
 		}
 	}
+	if err := x.flows(t); err != nil {
+		return err
+	}
 	return x.w.Flush()
+}
+
+// flows writes "flow TRACK EVENT TRACK EVENT [kind=]".
+func (x *textWriter) flows(t *Trace) error {
+	list, err := t.sortedFlows()
+	for _, f := range list {
+		fmt.Fprintf(x.w, "flow %d %d %d %d", f.From.Track, f.From.Event, f.To.Track, f.To.Event)
+		if f.Kind != plainFlow {
+			x.field("kind", f.Kind)
+		}
+		x.end()
+	}
+	return err
 }
 
 type textWriter struct{ w *bufio.Writer }

@@ -23,8 +23,9 @@ import (
 // HLO op, where HLO says everything about the ops; else as a device plane.
 // XProfCompat writes them as TPUs.
 //
-// What an XSpace has no place for is lost: findings, allocator events, values of
-// counters, categories of kernels without HLO, steps of GPUs.
+// What an XSpace has no place for is lost: findings, allocator events, categories
+// of kernels without HLO, steps of GPUs, all but one of the flows that lead to one
+// event.
 func WriteXSpace(w io.Writer, t *Trace, opts XSpaceOptions) error {
 	s := &modelWriter{t: t, opts: opts, w: xspace.NewWriter(w)}
 	switch {
@@ -32,6 +33,9 @@ func WriteXSpace(w io.Writer, t *Trace, opts XSpaceOptions) error {
 		return fmt.Errorf("%d hosts (%s), wanted one: an XSpace is of one host", len(t.Hosts), strings.Join(t.Hosts, ", "))
 	case s.opts.Host == "" && len(t.Hosts) == 1:
 		s.opts.Host = t.Hosts[0]
+	}
+	if err := s.collectFlows(); err != nil {
+		return err
 	}
 	if err := s.modules(); err != nil {
 		return err
@@ -67,6 +71,10 @@ type modelWriter struct {
 	opts  XSpaceOptions
 	w     *xspace.Writer
 	plane int64
+
+	flows  []Flow
+	ends   flowEnds
+	source []int // of each flow, the first one of the event that it begins at
 }
 
 func (s *modelWriter) nextPlane() int64 {
@@ -185,7 +193,7 @@ func (s *modelWriter) devicePlane(d *Device) string {
 }
 
 // lineNames are what the lines of a device are called, by what is on them.
-var lineNames = map[Kind]string{Ops: "XLA Ops", Modules: "XLA Modules", StepLine: "Steps", Async: "Async XLA Ops", Counter: "_counters_"}
+var lineNames = map[Kind]string{Ops: "XLA Ops", Modules: "XLA Modules", StepLine: "Steps", Async: "Async XLA Ops", Counter: counterLine}
 
 // derivedID is the id of the first line that is derived from others.
 const derivedID = -559038737
@@ -202,6 +210,9 @@ func lineOf(tr *Track, n int, gpu bool) xspace.LineHead {
 		head.ID = derivedID + int64(n)
 	case standard && is != tr.Kind:
 		head.Name = want
+	}
+	if tr.Kind == Counter && tr.Name != head.Name {
+		head.DisplayName = tr.Name
 	}
 	return head
 }

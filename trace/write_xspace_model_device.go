@@ -3,7 +3,6 @@
 package trace
 
 import (
-	"math"
 	"strings"
 
 	"github.com/layerscope/layerscope/trace/internal/xspace"
@@ -33,15 +32,15 @@ func (s *modelWriter) device(index int) error {
 	}
 	return s.w.Plane(s.nextPlane(), s.devicePlane(d), func(pw *xspace.PlaneWriter) error {
 		n := 0
-		for _, tr := range s.t.Tracks {
+		for i, tr := range s.t.Tracks {
 			if tr.Device != index {
 				continue
 			}
 			err := pw.Line(lineOf(tr, n, gpu), func(lw *xspace.LineWriter) error {
 				if gpu {
-					return s.stream(p, tr, lw)
+					return s.stream(p, i, lw)
 				}
-				return s.ops(p, tr, lw, runs)
+				return s.ops(p, i, lw, runs)
 			})
 			if err != nil {
 				return err
@@ -89,13 +88,15 @@ func (p *modelPlane) nameKey(s string) int64 { return 2 * p.names.id(s) }
 
 // ops writes the events of a line whose metadata tells everything about an op.
 // The device's clock and the event's are the same: the trace has one time.
-func (s *modelWriter) ops(p *modelPlane, tr *Track, lw *xspace.LineWriter, runs map[Time]int64) error {
+func (s *modelWriter) ops(p *modelPlane, track int, lw *xspace.LineWriter, runs map[Time]int64) error {
 	var ev xspace.Event
+	tr, event := s.t.Tracks[track], -1
 	for b, err := range tr.Batches() {
 		if err != nil {
 			return err
 		}
 		for i, id := range b.Op {
+			event++
 			ev = xspace.Event{MetadataID: p.opKey(id), OffsetPs: int64(b.Start[i]), DurationPs: int64(b.Dur[i]), Stats: ev.Stats[:0]}
 			if b.Count != nil && b.Count[i] > 0 {
 				ev.Aggregated, ev.Occurrences = true, int64(b.Count[i])
@@ -112,8 +113,9 @@ func (s *modelWriter) ops(p *modelPlane, tr *Track, lw *xspace.LineWriter, runs 
 				ev.Stats = append(ev.Stats, p.num("flops", b.FLOPs[i]), p.num("bytes_accessed", b.Bytes[i]))
 			}
 			if b.Value != nil {
-				ev.Stats = append(ev.Stats, xspace.Stat{ID: p.stats.id("value"), Kind: xspace.Double, Bits: math.Float64bits(b.Value[i])})
+				ev.Stats = append(ev.Stats, p.value(b.Value[i]))
 			}
+			ev.Stats = s.flowStats(&p.planeTable, ev.Stats, track, event)
 			if err := lw.Event(&ev); err != nil {
 				return err
 			}
@@ -139,13 +141,15 @@ func (s *modelWriter) executions(p *modelPlane, device int, lw *xspace.LineWrite
 
 // stream writes the events of a GPU's line: which op a kernel belongs to stands
 // on each event.
-func (s *modelWriter) stream(p *modelPlane, tr *Track, lw *xspace.LineWriter) error {
+func (s *modelWriter) stream(p *modelPlane, track int, lw *xspace.LineWriter) error {
 	var ev xspace.Event
+	tr, event := s.t.Tracks[track], -1
 	for b, err := range tr.Batches() {
 		if err != nil {
 			return err
 		}
 		for i, id := range b.Op {
+			event++
 			op := &s.t.Ops[id]
 			kernel := firstOf(op.Long, op.Name)
 			ev = xspace.Event{MetadataID: p.nameKey(kernel), OffsetPs: int64(b.Start[i]), DurationPs: int64(b.Dur[i]), Stats: ev.Stats[:0]}
@@ -161,6 +165,10 @@ func (s *modelWriter) stream(p *modelPlane, tr *Track, lw *xspace.LineWriter) er
 					ev.Stats = append(ev.Stats, p.text("tf_op", op.Scope))
 				}
 			}
+			if b.Value != nil {
+				ev.Stats = append(ev.Stats, p.value(b.Value[i]))
+			}
+			ev.Stats = s.flowStats(&p.planeTable, ev.Stats, track, event)
 			if err := lw.Event(&ev); err != nil {
 				return err
 			}

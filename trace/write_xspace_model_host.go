@@ -16,8 +16,16 @@ type hostSpan struct {
 	name  string
 }
 
+// A threadSpan is an event of a thread by its number; −1 = an op that the thread
+// has no event of.
+type threadSpan struct {
+	hostSpan
+	event int
+}
+
 // A cpuRun is one run of a CPU op.
 type cpuRun struct {
+	ref     EventRef
 	op      OpID
 	ordinal int
 	run     int64
@@ -27,9 +35,10 @@ type cpuRun struct {
 // A hostLine is one line of the host's plane: a thread, with the ops of CPU
 // devices that ran on it.
 type hostLine struct {
-	name string
-	tr   *Track // nil: only ops
-	ops  map[hostSpan][]cpuRun
+	name  string
+	tr    *Track // nil: only ops
+	track int    // index of tr
+	ops   map[hostSpan][]cpuRun
 }
 
 // host writes the plane of the host's threads.
@@ -44,7 +53,12 @@ func (s *modelWriter) host() error {
 		marked := make(map[hostSpan]int)
 		for i, ln := range lines {
 			head := xspace.LineHead{ID: int64(i + 1), Name: ln.name}
-			if err := pw.Line(head, func(lw *xspace.LineWriter) error { return s.thread(p, ln, steps, marked, lw) }); err != nil {
+			write := func(lw *xspace.LineWriter) error { return s.thread(p, ln, steps, marked, lw) }
+			if ln.tr != nil && ln.tr.Kind == Counter {
+				head.Name, head.DisplayName = counterLine, ln.name
+				write = func(lw *xspace.LineWriter) error { return s.samples(p, ln, lw) }
+			}
+			if err := pw.Line(head, write); err != nil {
 				return err
 			}
 		}
@@ -59,12 +73,12 @@ func (s *modelWriter) host() error {
 // threads of the same name.
 func (s *modelWriter) hostLines() ([]*hostLine, error) {
 	var lines []*hostLine
-	for _, tr := range s.t.Tracks {
+	for i, tr := range s.t.Tracks {
 		if tr.Device < 0 && tr.Host == s.opts.Host {
-			lines = append(lines, &hostLine{name: tr.Name, tr: tr, ops: map[hostSpan][]cpuRun{}})
+			lines = append(lines, &hostLine{name: tr.Name, tr: tr, track: i, ops: map[hostSpan][]cpuRun{}})
 		}
 	}
-	for _, tr := range s.t.Tracks {
+	for track, tr := range s.t.Tracks {
 		if tr.Device < 0 || s.t.Devices[tr.Device].Host != s.opts.Host || !s.onHost(tr.Device) {
 			continue
 		}
@@ -75,7 +89,7 @@ func (s *modelWriter) hostLines() ([]*hostLine, error) {
 				return nil, err
 			}
 			for i, id := range b.Op {
-				r := cpuRun{op: id, ordinal: s.t.Devices[tr.Device].Ordinal, hasRun: b.Run != nil}
+				r := cpuRun{ref: EventRef{track, len(runs)}, op: id, ordinal: s.t.Devices[tr.Device].Ordinal, hasRun: b.Run != nil}
 				if r.hasRun {
 					r.run = b.Run[i]
 				}
@@ -144,11 +158,15 @@ func (s *modelWriter) hostSteps() map[hostSpan][]int64 {
 // or a step of their name and time; and ops of which it has no event.
 func (s *modelWriter) thread(p *modelPlane, ln *hostLine, steps map[hostSpan][]int64, marked map[hostSpan]int, lw *xspace.LineWriter) error {
 	used := make(map[hostSpan]int)
-	write := func(sp hostSpan) error {
+	write := func(sp hostSpan, event int) error {
 		ev := xspace.Event{MetadataID: p.nameKey(sp.name), OffsetPs: int64(sp.start), DurationPs: int64(sp.dur)}
 		if n := used[sp]; n < len(ln.ops[sp]) {
 			used[sp]++
-			ev.Stats = s.cpuStats(p, ln.ops[sp][n])
+			r := ln.ops[sp][n]
+			ev.Stats = s.flowStats(&p.planeTable, s.cpuStats(p, r), r.ref.Track, r.ref.Event)
+		}
+		if event >= 0 {
+			ev.Stats = s.flowStats(&p.planeTable, ev.Stats, ln.track, event)
 		}
 		if n := marked[sp]; n < len(steps[sp]) {
 			marked[sp]++
@@ -166,7 +184,7 @@ func (s *modelWriter) thread(p *modelPlane, ln *hostLine, steps map[hostSpan][]i
 		return err
 	}
 	for _, sp := range spans {
-		if err := write(sp); err != nil {
+		if err := write(sp.hostSpan, sp.event); err != nil {
 			return err
 		}
 	}
@@ -174,8 +192,8 @@ func (s *modelWriter) thread(p *modelPlane, ln *hostLine, steps map[hostSpan][]i
 }
 
 // spansOf lists the events of a line, in order of time if ops were added.
-func (s *modelWriter) spansOf(ln *hostLine) ([]hostSpan, error) {
-	var spans []hostSpan
+func (s *modelWriter) spansOf(ln *hostLine) ([]threadSpan, error) {
+	var spans []threadSpan
 	sorted := false
 	seen := make(map[hostSpan]int)
 	if ln.tr != nil {
@@ -185,7 +203,7 @@ func (s *modelWriter) spansOf(ln *hostLine) ([]hostSpan, error) {
 			}
 			for i, id := range b.Op {
 				sp := hostSpan{b.Start[i], b.Dur[i], s.t.Ops[id].Name}
-				spans = append(spans, sp)
+				spans = append(spans, threadSpan{sp, len(spans)})
 				if len(ln.ops) > 0 {
 					seen[sp]++
 				}
@@ -194,12 +212,12 @@ func (s *modelWriter) spansOf(ln *hostLine) ([]hostSpan, error) {
 	}
 	for sp, runs := range ln.ops {
 		for range len(runs) - seen[sp] {
-			spans, sorted = append(spans, sp), true
+			spans, sorted = append(spans, threadSpan{sp, -1}), true
 		}
 	}
 	if sorted { // the map's order is not to be seen
-		slices.SortFunc(spans, func(a, b hostSpan) int {
-			return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.dur, a.dur), cmp.Compare(a.name, b.name))
+		slices.SortFunc(spans, func(a, b threadSpan) int {
+			return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.dur, a.dur), cmp.Compare(a.name, b.name), cmp.Compare(a.event, b.event))
 		})
 	}
 	return spans, nil

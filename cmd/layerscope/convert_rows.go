@@ -54,6 +54,11 @@ func (c *conversion) fill(row *eventtable.Row, b *trace.Batch, i int, device boo
 	if b.Count != nil && b.Count[i] > 1 {
 		row.Count = int64(b.Count[i])
 	}
+	row.Value = nil
+	if b.Value != nil {
+		v := b.Value[i] // the batch is used again
+		row.Value = &v
+	}
 	row.FLOPs, row.Bytes = op.FLOPs*row.Count, op.Bytes*row.Count
 	if b.FLOPs != nil {
 		row.FLOPs += b.FLOPs[i]

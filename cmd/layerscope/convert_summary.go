@@ -100,6 +100,9 @@ func (c *conversion) dropped() []dropped {
 			break
 		}
 	}
+	if n, why := c.droppedFlows(); n > 0 {
+		add("flows", n, why)
+	}
 	if c.to.name == "xspace" {
 		return append(out, c.droppedXSpace()...)
 	}
@@ -131,17 +134,37 @@ func (c *conversion) dropped() []dropped {
 	return out
 }
 
+// droppedFlows counts the arrows that the output has no place for. One that can't
+// be read was not written either: the error came up there.
+func (c *conversion) droppedFlows() (n int, why string) {
+	reached := map[trace.EventRef]bool{}
+	for f, err := range c.t.Flows() {
+		if err != nil {
+			break
+		}
+		switch {
+		case c.to.sums || c.to.table:
+			n, why = n+1, "the format has no arrows between events"
+		case c.to.name == "xspace" && reached[f.To]:
+			n, why = n+1, "an event of an XSpace has one producer"
+		case c.to.name == "perfetto" && (c.isSample(f.From) || c.isSample(f.To)):
+			n, why = n+1, "samples of counters have none in Perfetto"
+		}
+		if c.to.name == "xspace" {
+			reached[f.To] = true
+		}
+	}
+	return n, why
+}
+
+func (c *conversion) isSample(r trace.EventRef) bool { return c.t.Tracks[r.Track].Kind == trace.Counter }
+
 // droppedXSpace lists what an XSpace has no place for.
 func (c *conversion) droppedXSpace() []dropped {
-	findings, samples, kernels, marks := 0, 0, 0, 0
+	findings, kernels, marks := 0, 0, 0
 	for _, f := range c.t.Findings {
 		if !strings.HasPrefix(f.Code, "profiler-") {
 			findings++
-		}
-	}
-	for _, tr := range c.t.Tracks {
-		if tr.Kind == trace.Counter {
-			samples++
 		}
 	}
 	gpu := map[int]bool{}
@@ -162,7 +185,6 @@ func (c *conversion) droppedXSpace() []dropped {
 	for _, d := range []dropped{
 		{"findings", int64(findings), "they are in the report and in check"},
 		{"allocator events", int64(len(c.t.Allocs)), "the model keeps no place on a thread for them"},
-		{"counters", int64(samples), "written as events without a meaning"},
 		{"categories of kernels", int64(kernels), "an XSpace has none for a GPU's events"},
 		{"steps of GPUs", int64(marks), "an XSpace derives them from the host's"},
 	} {

@@ -38,11 +38,13 @@ type Row struct {
 	Count     int64  `parquet:"count"` // events that the row sums up
 	FLOPs     int64  `parquet:"flops"` // of all of them
 	Bytes     int64  `parquet:"bytes"`
+
+	Value *float64 `parquet:"value,optional"` // of a counter's sample; nil = it is an event
 }
 
 var header = []string{
 	"host", "device", "track", "kind", "start_ps", "dur_ps", "op", "program", "category", "scope", "layer", "component",
-	"run_id", "count", "flops", "bytes",
+	"run_id", "count", "flops", "bytes", "value",
 }
 
 // CSV writes rows with a header. A name that a spreadsheet would take for a
@@ -60,7 +62,7 @@ func CSV(w io.Writer, rows iter.Seq2[*Row, error]) error {
 		}
 		record := []string{
 			cell(r.Host), cell(r.Device), cell(r.Track), r.Kind, n(r.StartPs), n(r.DurPs), cell(r.Op), cell(r.Program), cell(r.Category),
-			cell(r.Scope), cell(r.Layer), cell(r.Component), n(r.RunID), n(r.Count), n(r.FLOPs), n(r.Bytes),
+			cell(r.Scope), cell(r.Layer), cell(r.Component), n(r.RunID), n(r.Count), n(r.FLOPs), n(r.Bytes), value(r.Value),
 		}
 		if err := c.Write(record); err != nil {
 			return err
@@ -68,6 +70,13 @@ func CSV(w io.Writer, rows iter.Seq2[*Row, error]) error {
 	}
 	c.Flush()
 	return c.Error()
+}
+
+func value(v *float64) string {
+	if v == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*v, 'g', -1, 64)
 }
 
 func cell(s string) string {

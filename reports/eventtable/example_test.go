@@ -17,6 +17,6 @@ func Example() {
 		fmt.Println(err)
 	}
 	// Output:
-	// host,device,track,kind,start_ps,dur_ps,op,program,category,scope,layer,component,run_id,count,flops,bytes
-	// h,/device:TPU:0,XLA Ops,ops,1000,250,dot.1,jit_f,,,layer_0,,0,1,0,0
+	// host,device,track,kind,start_ps,dur_ps,op,program,category,scope,layer,component,run_id,count,flops,bytes,value
+	// h,/device:TPU:0,XLA Ops,ops,1000,250,dot.1,jit_f,,,layer_0,,0,1,0,0,
 }

@@ -289,7 +289,7 @@ func (w *Writer) EndFlow(id uint64) { w.ev = appendFixed(w.ev, eventEndFlows, id
 
 // Value is the value of a counter event.
 func (w *Writer) Value(v float64) {
-	if i := int64(v); float64(i) == v && i > -1<<53 && i < 1<<53 {
+	if i := int64(v); float64(i) == v && i > -1<<53 && i < 1<<53 && (i != 0 || !math.Signbit(v)) {
 		w.ev = appendUint(w.ev, eventCounter, uint64(i))
 		return
 	}
