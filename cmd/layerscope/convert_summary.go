@@ -157,7 +157,9 @@ func (c *conversion) droppedFlows() (n int, why string) {
 	return n, why
 }
 
-func (c *conversion) isSample(r trace.EventRef) bool { return c.t.Tracks[r.Track].Kind == trace.Counter }
+func (c *conversion) isSample(r trace.EventRef) bool {
+	return c.t.Tracks[r.Track].Kind == trace.Counter
+}
 
 // droppedXSpace lists what an XSpace has no place for.
 func (c *conversion) droppedXSpace() []dropped {
