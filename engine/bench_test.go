@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"os"
 	"strconv"
 	"testing"
@@ -94,13 +95,18 @@ func BenchmarkSpans(b *testing.B) {
 
 // BenchmarkAgainstLlamaCpp prefills 128 tokens of a model that
 // internal/oracle/engine wrote. With LAYERSCOPE_LLAMA_MS, the time that
-// llama.cpp took for it on this machine, it reports the ratio.
+// llama.cpp took for it on this machine, it reports the ratio;
+// LAYERSCOPE_SPEED_CORES is the number of cores (default all).
 func BenchmarkAgainstLlamaCpp(b *testing.B) {
 	dir := os.Getenv("LAYERSCOPE_SPEED_MODEL")
 	if dir == "" {
 		b.Skip("LAYERSCOPE_SPEED_MODEL is not set: run internal/oracle/engine/run.sh --speed")
 	}
-	e := mustOpen(b, Options{Model: dir})
+	cores, err := strconv.Atoi(cmp.Or(os.Getenv("LAYERSCOPE_SPEED_CORES"), "0"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := mustOpen(b, Options{Model: dir, Workers: cores})
 	r := Request{QueryIDs: make([]int32, 127), ItemIDs: [][]int32{{5}}, Labels: []int32{1}}
 	best := time.Duration(1 << 62)
 	for b.Loop() {
