@@ -124,7 +124,11 @@ func (a *app) runCapture(ctx context.Context, urls []string, f *captureFlags, co
 			return err
 		}
 	}
-	if l.work, err = os.MkdirTemp(filepath.Dir(first(f.output, "x")), ".capture-*"); err != nil {
+	parent := filepath.Dir(first(f.output, "x"))
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return err
+	}
+	if l.work, err = os.MkdirTemp(parent, ".capture-*"); err != nil {
 		return err
 	}
 	out, err := l.captureInto(ctx, f, commandLine(command))

@@ -52,7 +52,7 @@ func (f *liveFlags) register(cmd *cobra.Command) {
 	flags.BoolVar(&f.continuous, "continuous", false, "a snapshot of JAX's continuous profiling instead of a window; it is begun where it doesn't run")
 	flags.IntVar(&f.startStep, "start-step", 0, "sglang: begin at the server's forward `N`")
 	flags.BoolVar(&f.byStage, "by-stage", false, "sglang: prefill and decode apart")
-	flags.StringSliceVar(&f.stages, "stages", nil, "sglang: the stages in `LIST`")
+	flags.StringSliceVar(&f.stages, "stages", nil, "sglang: the stages in `LIST`, each apart")
 	flags.StringVar(&f.serverDir, "server-dir", "", "`DIR` that the server can write to, on its side or gs://… (default a temporary one, for servers on this machine)")
 	flags.StringVar(&f.localDir, "local-dir", "", "where --server-dir is found on this machine: a `DIR` (default the same)")
 	flags.DurationVar(&f.busy, "busy", 30*time.Second, "wait so long for a profiler that others use")
@@ -117,7 +117,7 @@ func (f *liveFlags) settings(a *app) capture.Settings {
 	}
 	return capture.Settings{
 		HostTracer: off(f.host, 2), DeviceTracer: off(f.device, 1), PythonTracer: off(f.python, -1), NoHLO: f.noHLO, Continuous: f.continuous,
-		StartStep: f.startStep, ByStage: f.byStage, Stages: f.stages, ServerDir: f.serverDir, LocalDir: f.localDir, Busy: f.busy, Settle: f.settle,
+		StartStep: f.startStep, ByStage: f.byStage || len(f.stages) > 0, Stages: f.stages, ServerDir: f.serverDir, LocalDir: f.localDir, Busy: f.busy, Settle: f.settle,
 		Fetch: a.fetchRun,
 	}
 }

@@ -3,10 +3,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,11 +15,7 @@ import (
 	"github.com/layerscope/layerscope/trace/capture"
 )
 
-// maxRequests bounds what is read of a file of requests.
-const maxRequests = 256 << 20
-
-// readBodies reads scoring requests: one JSON object, a list of them, or one
-// after the other.
+// readBodies reads a file of scoring requests, standard input with "-".
 func (a *app) readBodies(path string) ([]map[string]json.RawMessage, error) {
 	var r io.Reader = a.stdin
 	if path != "-" {
@@ -32,39 +26,9 @@ func (a *app) readBodies(path string) ([]map[string]json.RawMessage, error) {
 		defer f.Close()
 		r = f
 	}
-	text, err := io.ReadAll(io.LimitReader(r, maxRequests+1))
+	out, err := capture.ReadRequests(r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, cause(err))
-	}
-	if len(text) > maxRequests {
-		return nil, fmt.Errorf("%s: more than %d bytes of requests", path, maxRequests)
-	}
-	var out []map[string]json.RawMessage
-	dec := json.NewDecoder(bytes.NewReader(text))
-	for {
-		at := dec.InputOffset()
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return nil, fmt.Errorf("%s: offset %#x: %w", path, at, err)
-		}
-		var list []map[string]json.RawMessage
-		if raw[0] != '[' {
-			raw = json.RawMessage("[" + string(raw) + "]")
-		}
-		if err := json.Unmarshal(raw, &list); err != nil {
-			return nil, fmt.Errorf("%s: offset %#x: wanted a scoring request, a JSON object: %w", path, at, err)
-		}
-		out = append(out, list...)
-	}
-	for i, o := range out {
-		if o["query"] == nil || o["items"] == nil {
-			return nil, fmt.Errorf("%s: request %d has no query or no items", path, i+1)
-		}
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: no request in it", path)
 	}
 	return out, nil
 }

@@ -36,9 +36,27 @@ type drive struct {
 	expect   int // forwards that the capture should hold; 0 = unknown
 }
 
-// window opens a window on every server, sends the load meanwhile, and waits for
-// the files. An interrupt ends it early; what was captured is kept.
+// window takes a window of all servers, again while one of several is busy, which
+// shows only once it should have begun.
 func (l *live) window(ctx context.Context, dir string, set capture.Settings, d drive) (*take, error) {
+	deadline := time.Now().Add(set.Busy)
+	for i := 1; ; i++ {
+		t, err := l.windowOnce(ctx, filepath.Join(dir, fmt.Sprint(i)), set, d)
+		if len(l.servers) < 2 || !errors.Is(err, capture.ErrBusy) || time.Now().Add(2*time.Second).After(deadline) {
+			return t, err
+		}
+		l.say("busy", "%v; again", err)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(2 * time.Second):
+		}
+	}
+}
+
+// windowOnce opens a window on every server, sends the load meanwhile, and waits
+// for the files. An interrupt ends it early; what was captured is kept.
+func (l *live) windowOnce(ctx context.Context, dir string, set capture.Settings, d drive) (*take, error) {
 	set.Dir = dir
 	if len(l.servers) > 1 {
 		set.Session = time.Now().UTC().Format("2006_01_02_15_04_05.000")

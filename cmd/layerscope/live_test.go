@@ -239,6 +239,11 @@ func TestCaptureRanks(t *testing.T) {
 	if len(r.Servers) != 2 || len(r.Captures) != 1 || r.Captures[0].Files != 2 {
 		t.Errorf("%+v", r)
 	}
+	release := b.Occupy()
+	time.AfterFunc(1500*time.Millisecond, release)
+	if _, stderr := result(t, 0, "capture", a.Start(t), b.Start(t), "--duration", "20ms", "-o", "runs/again", "--busy", "20s"); !strings.Contains(stderr, "is active: Another profiling session active.; again") {
+		t.Errorf("%s", stderr)
+	}
 	if a.Requests()[0].StartNS == 0 || a.Requests()[0].StartNS != b.Requests()[0].StartNS || a.Requests()[0].Session != b.Requests()[0].Session {
 		t.Errorf("%+v %+v", a.Requests(), b.Requests())
 	}

@@ -229,6 +229,9 @@ func (l *live) takeAll(ctx context.Context, f *profileFlags, w *workload, k *kep
 			d.warmup = 1
 		}
 		dir := filepath.Join(k.dir, "tries")
+		if err := os.RemoveAll(dir); err != nil { // of a session that was interrupted
+			return err
+		}
 		t, err := l.takeGood(ctx, dir, f.window(l.a), d)
 		if err != nil {
 			return err
