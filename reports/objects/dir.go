@@ -15,13 +15,18 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
-// newFile begins the names of files in the making. They are no objects.
-const newFile = ".new-"
+// newFiles is the directory of files in the making, below the root. They are no
+// objects. What a crash left there is removed by a later Put.
+const (
+	newFiles   = ".new"
+	newForDays = 2
+)
 
 // Dir keeps objects as files below a directory, which the first one creates.
-// They appear whole: written under another name, synced, and linked. Symbolic
+// They appear whole: written in another place, synced, and linked. Symbolic
 // links that lead out of the directory are not followed.
 func Dir(root string) Store { return dir(root) }
 
@@ -146,18 +151,21 @@ func (d dir) create(ctx context.Context, name string, sum uint32, write func(io.
 	if _, err := root.Lstat(name); err == nil {
 		return Info{}, &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
 	}
-	f, temp, err := newIn(root, path.Dir(name))
+	f, temp, err := newIn(root)
 	if err != nil {
 		return Info{}, err
 	}
-	defer root.Remove(temp) // gone already, or no use
+	defer func() {
+		_ = root.Remove(temp) // gone already, or no use
+		_ = root.Remove(newFiles)
+	}()
 	if err := writeSynced(f, sum, write); err != nil {
 		return Info{}, fmt.Errorf("%s: %w", name, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return Info{}, err
 	}
-	err = root.Link(temp, name)
+	err = linkTo(root, temp, name)
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) {
 		// No links here (FAT, some mounts). Two writers that get this far write
 		// at the same moment: whose object stays doesn't matter.
@@ -175,19 +183,49 @@ func (d dir) create(ctx context.Context, name string, sum uint32, write func(io.
 	return o, syncDir(root, path.Dir(name))
 }
 
-// newIn makes a file in a directory, and the directory; Delete may remove that
-// at the same time.
-func newIn(root *os.Root, at string) (f *os.File, name string, err error) {
-	name = path.Join(at, newFile+rand.Text())
+// newIn makes a file in the directory for that, which others may remove when it
+// is empty.
+func newIn(root *os.Root) (f *os.File, name string, err error) {
+	name = path.Join(newFiles, rand.Text())
 	for range 10 {
-		if err = root.MkdirAll(at, 0o777); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			break
+		if err = root.Mkdir(newFiles, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, "", err
 		}
 		if f, err = root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666); !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 	}
+	if err == nil {
+		sweep(root)
+	}
 	return f, name, err
+}
+
+// sweep removes old files that nobody makes any more.
+func sweep(root *os.Root) {
+	entries, err := fs.ReadDir(root.FS(), newFiles)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > newForDays*24*time.Hour {
+			_ = root.Remove(path.Join(newFiles, e.Name())) // the next one will
+		}
+	}
+}
+
+// linkTo gives a file its name. Delete may remove the directory, when it is
+// empty, at the same time.
+func linkTo(root *os.Root, temp, name string) (err error) {
+	for range 10 {
+		if err = root.MkdirAll(path.Dir(name), 0o777); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err = root.Link(temp, name); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return err
 }
 
 // writeSynced writes a file and compares its checksum.
@@ -232,7 +270,10 @@ func (d dir) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 				return err
 			}
 			name := filepath.ToSlash(rel)
-			if e.IsDir() || !strings.HasPrefix(name, prefix) || strings.HasPrefix(e.Name(), newFile) {
+			switch {
+			case name == newFiles:
+				return fs.SkipDir
+			case e.IsDir() || !strings.HasPrefix(name, prefix):
 				return nil
 			}
 			info, err := e.Info()

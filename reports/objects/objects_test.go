@@ -23,9 +23,32 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestDir(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "not", "yet", "there")
 	storetest.Run(t, objects.Dir(root), storetest.Gaps{})
-	left, err := filepath.Glob(filepath.Join(root, "*", ".new-*"))
+	left, err := filepath.Glob(filepath.Join(root, ".*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+// What a crash left is no object, and goes when it is old.
+func TestDirSweeps(t *testing.T) {
+	root := t.TempDir()
+	for name, age := range map[string]time.Duration{"young": time.Hour, "old": 50 * time.Hour} {
+		file := filepath.Join(root, ".new", name)
+		at := time.Now().Add(-age)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, []byte("half"), 0o666), os.Chtimes(file, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := objects.Dir(root)
+	if _, err := s.Put(t.Context(), "a", storetest.Content("x")); err != nil {
+		t.Fatal(err)
+	}
+	if got := storetest.Names(t, s, ""); len(got) != 1 || got[0] != "a" {
+		t.Errorf("%v", got)
+	}
+	left, err := filepath.Glob(filepath.Join(root, ".new", "*"))
+	if err != nil || len(left) != 1 || filepath.Base(left[0]) != "young" {
+		t.Errorf("%v %v", left, err)
 	}
 }
 

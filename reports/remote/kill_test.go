@@ -6,7 +6,9 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -22,7 +24,10 @@ import (
 	"github.com/layerscope/layerscope/reports/objects"
 )
 
-const victimEnv = "LAYERSCOPE_VICTIM"
+const (
+	victimEnv = "LAYERSCOPE_VICTIM"
+	rootEnv   = "LAYERSCOPE_VICTIM_ROOT" // a directory instead of the server
+)
 
 // victim is the process that is killed: "push DIR RUN PART" or "pull DIR RUN
 // PART", with the server in STORAGE_EMULATOR_HOST.
@@ -33,7 +38,9 @@ func victim() {
 	}
 	part, err := strconv.ParseInt(args[3], 10, 64)
 	var s objects.Store
-	if err == nil {
+	if root := os.Getenv(rootEnv); root != "" {
+		s = objects.Dir(root)
+	} else if err == nil {
 		s, err = gcs.Open(context.Background(), "gs://runs/team", gcs.Options{Pause: time.Millisecond})
 	}
 	opts := Options{PartSize: part, Streams: 3}
@@ -194,6 +201,56 @@ func contents(t *testing.T, dir string) (map[string]int64, int64) {
 		total += o.Size
 	}
 	return all, total
+}
+
+// The same with a directory, killed at random moments.
+func TestKilledDir(t *testing.T) {
+	part, sizes := size()
+	dir := makeBundle(t, 9, sizes...)
+	rnd := rand.New(rand.NewPCG(8, 51))
+	root := t.TempDir()
+	t.Setenv(rootEnv, root)
+	until := func(args ...any) (kills int) {
+		for ; ; kills++ {
+			if _, err := os.Stat(args[1].(string)); err == nil && args[0] == "pull" {
+				_, err := Pull(t.Context(), objects.Dir(root), args[2].(string), args[1].(string), Options{})
+				if !errors.Is(err, fs.ErrExist) {
+					t.Errorf("killed when it had its name: %v", err)
+				}
+				return kills
+			}
+			cmd, _ := start(t, &fakegcs.Process{}, args...)
+			wait := time.Duration(rnd.Int64N(int64(time.Duration(40+20*kills) * time.Millisecond)))
+			timer := time.AfterFunc(wait, func() { _ = cmd.Process.Kill() }) // may be done
+			err := cmd.Wait()
+			timer.Stop()
+			if err == nil {
+				return kills
+			}
+			if cmd.ProcessState.Exited() {
+				t.Fatal(err)
+			}
+		}
+	}
+	pushes, pulls := 0, 0
+	for session := range 4 {
+		run := fmt.Sprintf("manual/2026-11-24-%d", session)
+		pushes += until("push", dir, run, part)
+		sameFiles(t, dir, filepath.Join(root, run))
+		back := filepath.Join(t.TempDir(), "back")
+		pulls += until("pull", back, run, part)
+		sameFiles(t, dir, back)
+		if left, err := filepath.Glob(filepath.Join(filepath.Dir(back), ".*")); err != nil || len(left) > 0 {
+			t.Errorf("left: %v %v", left, err)
+		}
+	}
+	if left := objectsBelow(t, objects.Dir(root), partsPrefix); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	t.Logf("push killed %d times, pull %d times", pushes, pulls)
+	if pushes == 0 || pulls == 0 {
+		t.Error("nothing was killed")
+	}
 }
 
 // The memory of a push and a pull doesn't grow with the bundle. Here it has 200

@@ -33,7 +33,7 @@ func Pull(ctx context.Context, s objects.Store, run, dir string, opts Options) (
 	}
 	p.result.Excluded = []string{}
 	if _, err := os.Lstat(dir); err == nil {
-		return nil, &fs.PathError{Op: "create", Path: dir, Err: fs.ErrExist}
+		return nil, errors.Join(&fs.PathError{Op: "create", Path: dir, Err: fs.ErrExist}, forgetStage(dir))
 	}
 	files, err := p.plan(ctx)
 	if err != nil {

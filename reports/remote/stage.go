@@ -249,6 +249,20 @@ func (st *stage) publish(target string) error {
 	return st.discard()
 }
 
+// forgetStage removes what is left of a stage whose files have their name: its
+// process was killed at the very end.
+func forgetStage(target string) error {
+	abs, err := filepath.Abs(target)
+	if err != nil {
+		return err
+	}
+	dir := pullingDir(abs)
+	if _, err := os.Lstat(filepath.Join(dir, "files")); !errors.Is(err, fs.ErrNotExist) {
+		return nil // another pull is at it
+	}
+	return os.RemoveAll(dir)
+}
+
 // discard removes what is left.
 func (st *stage) discard() error { return errors.Join(os.RemoveAll(st.dir), st.close()) }
 
