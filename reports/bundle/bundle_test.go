@@ -32,6 +32,11 @@ func put(t testing.TB, dir, name, text string) string {
 	return p
 }
 
+// rewrite changes a file of a bundle, which is read-only.
+func rewrite(name, text string) error {
+	return errors.Join(os.Chmod(name, 0o666), os.WriteFile(name, []byte(text), 0o666))
+}
+
 // sample makes a bundle with something of everything.
 func sample(t testing.TB) string {
 	t.Helper()
@@ -66,7 +71,7 @@ func verified(t *testing.T, name string) *Result {
 
 func TestCreate(t *testing.T) {
 	dir := sample(t)
-	if r := verified(t, dir); !r.OK() || !r.Manifest || r.Listed != 12 {
+	if r := verified(t, dir); !r.OK() || !r.Manifest || r.Listed != 13 {
 		t.Errorf("a new bundle: %+v", r)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, manifestFile))
@@ -83,7 +88,7 @@ func TestCreate(t *testing.T) {
 	}
 	want := []string{
 		"analysis/report.json", "artifacts/raw/memory/m.prof", "artifacts/raw/traces/plugins/profile/s1/h.trace.json.gz",
-		"artifacts/raw/traces/plugins/profile/s1/h.xplane.pb", "inputs/2-Score.json", "inputs/commands.sh", "inputs/environment.json",
+		"artifacts/raw/traces/plugins/profile/s1/h.xplane.pb", "inputs/2-Score.json", "inputs/commands.sh", "inputs/environment.json", "inputs/environment.md",
 		"inputs/score.json", "logs/server.log", "metadata.json", "report.md",
 	}
 	if d := cmp.Diff(want, paths); d != "" {
@@ -107,7 +112,7 @@ func TestCreate(t *testing.T) {
 		t.Errorf("environment: %s", env)
 	}
 	report, _ := os.ReadFile(filepath.Join(dir, reportFile))
-	for _, want := range []string{"# Run\n", "| logs/server.log | token | 1 |", "byte for byte", "- artifacts/raw/memory/m.prof"} {
+	for _, want := range []string{"# Run\n", "| `logs/server.log` | token | 1 |", "byte for byte", "- `artifacts/raw/memory/m.prof`"} {
 		if !bytes.Contains(report, []byte(want)) {
 			t.Errorf("report.md lacks %q:\n%s", want, report)
 		}
@@ -144,8 +149,8 @@ func TestSha256sumReadsChecksums(t *testing.T) {
 	cmd := exec.Command(tool, "-c", checksumsFile)
 	cmd.Dir = sample(t)
 	out, err := cmd.CombinedOutput()
-	if n := strings.Count(string(out), ": OK\n"); err != nil || n != 12 {
-		t.Errorf("%d files OK, want 12: %v\n%s", n, err, out)
+	if n := strings.Count(string(out), ": OK\n"); err != nil || n != 13 {
+		t.Errorf("%d files OK, want 13: %v\n%s", n, err, out)
 	}
 }
 
@@ -157,18 +162,18 @@ func TestVerifyNames(t *testing.T) {
 	}{
 		{"missing", func(d string) error { return os.Remove(d + "/logs/server.log") }, Result{Missing: []string{"logs/server.log"}}},
 		{"extra", func(d string) error { return os.WriteFile(d+"/logs/x", nil, 0o666) }, Result{Extra: []string{"logs/x"}}},
-		{"same size", func(d string) error { return os.WriteFile(d+"/inputs/score.json", []byte(`{"n":9}`), 0o666) }, Result{Changed: []string{"inputs/score.json"}}},
-		{"longer", func(d string) error { return os.WriteFile(d+"/inputs/score.json", []byte(`{"n": 1}`), 0o666) }, Result{Changed: []string{"inputs/score.json"}}},
+		{"same size", func(d string) error { return rewrite(d+"/inputs/score.json", `{"n":9}`) }, Result{Changed: []string{"inputs/score.json"}}},
+		{"longer", func(d string) error { return rewrite(d+"/inputs/score.json", `{"n": 1}`) }, Result{Changed: []string{"inputs/score.json"}}},
 		{"no checksums", func(d string) error { return os.Remove(d + "/checksums.txt") }, Result{Missing: []string{"checksums.txt"}}},
 		{"no manifest", func(d string) error { return os.Remove(d + "/manifest.json") }, Result{Missing: []string{"manifest.json"}}},
 		{"a link", func(d string) error { return os.Symlink("/etc/passwd", d+"/logs/link") }, Result{Problems: []string{"logs/link: a symbolic link, wanted a file"}}},
 		{"manifest reformatted", func(d string) error {
 			text, err := os.ReadFile(d + "/manifest.json")
-			return errors.Join(err, os.WriteFile(d+"/manifest.json", append(text, '\n'), 0o666))
+			return errors.Join(err, rewrite(d+"/manifest.json", string(text)+"\n"))
 		}, Result{Changed: []string{"manifest.json"}}},
 		{"manifest leads out", func(d string) error {
 			text, err := os.ReadFile(d + "/manifest.json")
-			return errors.Join(err, os.WriteFile(d+"/manifest.json", bytes.Replace(text, []byte("logs/server.log"), []byte("../server.log"), 3), 0o666))
+			return errors.Join(err, rewrite(d+"/manifest.json", strings.Replace(string(text), "logs/server.log", "../server.log", 3)))
 		}, Result{Changed: []string{"manifest.json"}, Problems: []string{`manifest.json: entry "../server.log": leads out of the bundle, or is not a plain path`}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -240,7 +245,7 @@ func TestCreateIsAllOrNothing(t *testing.T) {
 
 func TestTwoAtOnce(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "run")
-	first, err := newStage(target)
+	first, err := newStage(target, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@
 package bundle
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,9 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -26,33 +23,62 @@ const maxText = 256 << 20
 // Options say what goes into a bundle. Text files (logs, inputs, commands,
 // analysis, report) are redacted unless Plain: project, account, host and user
 // names, home directories, tokens and keys, IP addresses become redacted-KIND, in
-// names of files too. Captures and memory profiles are copied byte for byte.
+// names of files too. Captures and memory profiles are looked through for tokens;
+// see Secrets.
 type Options struct {
 	// Captures are files, or profile directories that are taken with all their
-	// files; Memory, Logs and Inputs (requests, settings) are files.
-	Captures, Memory, Logs, Inputs []string
+	// files; Memory, Logs, Inputs (requests, settings) and Benchmarks are files.
+	Captures, Memory, Logs, Inputs, Benchmarks []string
 	// Commands become inputs/commands.sh, a line each.
 	Commands []string
 	// Environ is in the form of os.Environ. Only variables of the hardware, JAX,
 	// XLA, TPU and SGLANG are kept, and no secrets.
 	Environ []string
-	// Hardware, Config, Commit, Branch, Trigger and Time go into metadata.json;
-	// zero Time = now.
-	Hardware                map[string]string
-	Config                  json.RawMessage
+	// Hardware (device, device_count, zone), Versions (jax, libtpu), Server (what
+	// the server says of itself, JSON), Config (profile, model, batch_sizes,
+	// num_runs; JSON), Commit, Branch, Trigger and Time go into metadata.json; zero
+	// Time = now.
+	Hardware, Versions      map[string]string
+	Server, Config          json.RawMessage
 	Commit, Branch, Trigger string
 	Time                    time.Time
-	// Report is Markdown, to which sections about the bundle are added. Analysis
-	// are files of analysis/ by name.
-	Report   []byte
-	Analysis map[string][]byte
+	// Report is Markdown. A line [ArtifactsHere] in it is replaced by sections about
+	// the bundle's files and what was redacted; without one they come last.
+	Report []byte
+	// Files are texts by path: inputs/, artifacts/derived/, analysis/, images/,
+	// logs/. Analysis are more of analysis/, by name.
+	Files, Analysis map[string][]byte
+	// Backup is where a copy is to go, for report.md; "" = nowhere yet.
+	Backup string
 	// Tool is the version of the program.
 	Tool string
 	// Names are to be redacted, by their kind: "alice" → "user".
 	Names map[string]string
 	// Plain leaves text as it is.
 	Plain bool
+	// Secrets says what is done about captures with tokens in them.
+	Secrets Secrets
 }
+
+// Secrets is what is done about captures that hold what looks like a token.
+type Secrets uint8
+
+// RefuseSecrets is an error that is [ErrSecrets], unless text is Plain;
+// AllowSecrets takes them as they are, and says so; RedactCaptures overwrites
+// tokens, accounts, projects, hosts and users in the copy by as many other bytes.
+const (
+	RefuseSecrets Secrets = iota
+	AllowSecrets
+	RedactCaptures
+)
+
+// ErrSecrets is why a bundle was not made: a capture holds what looks like a
+// token.
+var ErrSecrets = errors.New("holds what looks like a token")
+
+// ArtifactsHere is the line of Options.Report that the bundle's own sections
+// replace.
+const ArtifactsHere = "<!-- artifacts -->"
 
 // A builder is one call of Create.
 type builder struct {
@@ -62,13 +88,24 @@ type builder struct {
 	manifest Manifest
 	taken    map[string]bool // paths in small letters
 	captures []string        // their hashes
+	masks    masks
+	copies   int // files that were copied, not found whole already
 }
 
 // Create makes the bundle dir, which must not exist: all of it, or, with an
-// error, nothing. Everything is on the disk before dir has its name; what a crash
-// left beside it (.NAME.partial) is removed by the next call.
-func Create(dir string, opts Options) (m *Manifest, err error) {
-	s, err := newStage(dir)
+// error, nothing. Everything is on the disk before dir has its name, and no file
+// can be written from then on. What a crash left beside it (.NAME.partial, and
+// what was whole in it) the next call uses: such files are hashed, not copied.
+func Create(dir string, opts Options) (*Manifest, error) {
+	b, err := create(dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &b.manifest, nil
+}
+
+func create(dir string, opts Options) (b *builder, err error) {
+	s, err := newStage(dir, true)
 	if err != nil {
 		return nil, err
 	}
@@ -76,17 +113,17 @@ func Create(dir string, opts Options) (m *Manifest, err error) {
 	if opts.Time.IsZero() {
 		opts.Time = time.Now()
 	}
-	b := &builder{opts: &opts, stage: s, redactor: newRedactor(opts.Plain, opts.Names), taken: make(map[string]bool)}
+	b = &builder{opts: &opts, stage: s, redactor: newRedactor(opts.Plain, opts.Names), taken: make(map[string]bool), masks: masks{make(map[string]int)}}
 	b.manifest = Manifest{Schema: schema, Tool: opts.Tool, Time: opts.Time.UTC(), Redaction: "default", Verbatim: []string{}, Files: []File{}}
 	if opts.Plain {
 		b.manifest.Redaction = "none"
 	}
-	for _, step := range []func() error{b.addCaptures, b.addFiles, b.addInputs, b.addAnalysis, b.addMetadata, b.addReport, b.finish} {
+	for _, step := range []func() error{b.addCaptures, b.addFiles, b.addTexts, b.addInputs, b.addMetadata, b.addReport, b.finish} {
 		if err := step(); err != nil {
 			return nil, err
 		}
 	}
-	return &b.manifest, s.publish()
+	return b, s.publish()
 }
 
 // addCaptures takes captures as they are. Several get a directory each: readers
@@ -143,32 +180,12 @@ func (b *builder) addTree(source, to string) error {
 	return err
 }
 
-// copyFile takes a file byte for byte.
-func (b *builder) copyFile(source, name, role string) error {
-	f, err := os.Open(source)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	name = b.free(name)
-	n, sum, err := b.stage.write(name, f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", source, err)
-	}
-	b.manifest.Verbatim = append(b.manifest.Verbatim, name)
-	b.list(name, n, sum, role, nil)
-	if role == "capture" || role == "memory" {
-		b.captures = append(b.captures, sum)
-	}
-	return nil
-}
-
 // addFiles takes logs and inputs, redacted where they are text.
 func (b *builder) addFiles() error {
 	for _, kind := range []struct {
 		role, dir string
 		files     []string
-	}{{"log", "logs", b.opts.Logs}, {"input", "inputs", b.opts.Inputs}} {
+	}{{"log", "logs", b.opts.Logs}, {"input", "inputs", b.opts.Inputs}, {"benchmark", "artifacts/benchmark", b.opts.Benchmarks}} {
 		for _, source := range kind.files {
 			name := path.Join(kind.dir, b.redactor.name(filepath.Base(source)))
 			data, err := readText(source)
@@ -225,70 +242,6 @@ func (b *builder) list(name string, n int64, sum, role string, parents []string)
 	b.manifest.Files = append(b.manifest.Files, File{Path: name, MediaType: mediaType(name), Bytes: n, SHA256: sum, Role: role, Parents: parents})
 }
 
-// free makes a path that no file has, whatever the case.
-func (b *builder) free(name string) string {
-	for n, first := 2, name; b.taken[strings.ToLower(name)]; n++ {
-		dir, base := path.Split(first)
-		name = dir + strconv.Itoa(n) + "-" + base
-	}
-	b.taken[strings.ToLower(name)] = true
-	return name
-}
-
-func (b *builder) addInputs() error {
-	var sh strings.Builder
-	sh.WriteString("#!/bin/sh\n# What was run, as it was said.\n")
-	for _, c := range b.opts.Commands {
-		sh.WriteString(c + "\n")
-	}
-	if err := b.add("inputs/commands.sh", []byte(sh.String()), "commands", nil); err != nil {
-		return err
-	}
-	return b.addJSON("inputs/environment.json", struct {
-		OS        string            `json:"os"`
-		Arch      string            `json:"arch"`
-		CPUs      int               `json:"cpus"`
-		Hardware  map[string]string `json:"hardware"`
-		Variables map[string]string `json:"variables"`
-	}{runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), notNil(b.opts.Hardware), variables(b.opts.Environ)}, "environment")
-}
-
-func (b *builder) addAnalysis() error {
-	files := make([]string, 0, len(b.opts.Analysis))
-	for name := range b.opts.Analysis {
-		files = append(files, name)
-	}
-	slices.Sort(files)
-	for _, name := range files {
-		if err := b.add("analysis/"+name, b.opts.Analysis[name], "analysis", b.captures); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (b *builder) addMetadata() error {
-	type artifacts struct {
-		Traces []string `json:"traces"`
-		Memory []string `json:"memory"`
-		Logs   []string `json:"logs"`
-	}
-	a := artifacts{b.paths("capture"), b.paths("memory"), b.paths("log")}
-	config := b.opts.Config
-	if len(config) == 0 {
-		config = json.RawMessage("{}")
-	}
-	return b.addJSON(metadataFile, struct {
-		Timestamp string            `json:"timestamp"`
-		Commit    string            `json:"commit"`
-		Branch    string            `json:"branch"`
-		Trigger   string            `json:"trigger"`
-		Config    json.RawMessage   `json:"config"`
-		Hardware  map[string]string `json:"hardware"`
-		Artifacts artifacts         `json:"artifacts"`
-	}{b.manifest.Time.Format(time.RFC3339), b.opts.Commit, b.opts.Branch, cmp.Or(b.opts.Trigger, "manual"), config, notNil(b.opts.Hardware), a}, "metadata")
-}
-
 func (b *builder) paths(role string) []string {
 	out := []string{}
 	for _, f := range b.manifest.Files {
@@ -317,20 +270,9 @@ func notNil(m map[string]string) map[string]string {
 // finish writes the files that describe the others.
 func (b *builder) finish() error {
 	m := &b.manifest
-	m.Redacted = b.redactor.list()
+	m.Redacted = append(b.redactor.list(), m.Redacted...)
+	slices.SortFunc(m.Redacted, redacted.compare)
 	slices.SortFunc(m.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	slices.Sort(m.Verbatim)
-	text, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return err
-	}
-	text = append(text, '\n')
-	if _, err := parseManifest(text); err != nil {
-		return err // a name that not every file system has
-	}
-	if _, err := b.stage.writeBytes(manifestFile, text); err != nil {
-		return err
-	}
-	_, err = b.stage.writeBytes(checksumsFile, formatChecksums(m, text))
-	return err
+	return b.stage.describe(m)
 }

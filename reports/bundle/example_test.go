@@ -37,5 +37,5 @@ func ExampleCreate() {
 	// Output:
 	// logs/server.log address 1
 	// logs/server.log token 1
-	// true 6
+	// true 7
 }

@@ -40,10 +40,27 @@ type Manifest struct {
 	Redaction string `json:"redaction"`
 	// Redacted counts what was replaced, by file and kind.
 	Redacted []redacted `json:"redacted"`
-	// Verbatim lists the files whose content was not looked at: raw captures, and
-	// others that are not plain text.
+	// Verbatim lists the files that are as they were: raw captures, and others that
+	// are not plain text.
 	Verbatim []string `json:"verbatim"`
-	Files    []File   `json:"files"`
+	// Secrets counts what looks like a token in Verbatim ones; Unscanned lists those
+	// that could not be looked through whole.
+	Secrets   []secret `json:"secrets,omitempty"`
+	Unscanned []string `json:"unscanned,omitempty"`
+	Files     []File   `json:"files"`
+	// Retention says of which bundle this is the part that was kept; Dropped are the
+	// files that were not.
+	Retention *retention `json:"retention,omitempty"`
+	Dropped   []File     `json:"dropped,omitempty"`
+}
+
+// A retention is how a bundle came to lack files.
+type retention struct {
+	Set string `json:"set"`
+	// Parent is the SHA-256 of the manifest of the bundle that had the files.
+	Parent string    `json:"parent"`
+	Time   time.Time `json:"time"`
+	Tool   string    `json:"tool,omitempty"`
 }
 
 type redacted struct {
@@ -58,9 +75,11 @@ type File struct {
 	MediaType string `json:"media_type"`
 	Bytes     int64  `json:"bytes"`
 	SHA256    string `json:"sha256"`
-	// Role is capture, memory, log, input, environment, commands, metadata,
-	// analysis or report.
+	// Role is capture, memory, benchmark, log, input, environment, commands,
+	// metadata, derived, analysis, image or report.
 	Role string `json:"role"`
+	// Original is the SHA-256 of a file that was redacted, as it was before.
+	Original string `json:"original_sha256,omitempty"`
 	// Parents are the SHA-256 of the files that this one was made from.
 	Parents []string `json:"parents,omitempty"`
 }
@@ -79,12 +98,22 @@ func parseManifest(text []byte) (*Manifest, error) {
 	if m.Schema != schema {
 		return nil, fmt.Errorf("%s: schema %q, wanted %s", manifestFile, m.Schema, schema)
 	}
+	if err := m.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", manifestFile, err)
+	}
+	return &m, nil
+}
+
+// check refuses a manifest whose entries can't be.
+func (m *Manifest) check() error {
 	names, sums := newNames(), make(map[string]bool)
-	for _, f := range m.Files {
+	for i, f := range slices.Concat(m.Files, m.Dropped) {
 		sums[f.SHA256] = true
 		err := names.add(f.Path)
 		switch {
 		case err != nil:
+		case i >= maxFiles:
+			err = fmt.Errorf("more than %d files", maxFiles)
 		case f.Path == manifestFile || f.Path == checksumsFile:
 			err = errors.New("lists itself, or its checksums")
 		case f.Bytes < 0:
@@ -93,17 +122,23 @@ func parseManifest(text []byte) (*Manifest, error) {
 			err = fmt.Errorf("found %q, wanted a SHA-256", f.SHA256)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: entry %q: %w", manifestFile, f.Path, err)
+			return fmt.Errorf("entry %q: %w", f.Path, err)
 		}
 	}
 	for _, f := range m.Files {
 		for _, p := range f.Parents {
 			if !sums[p] {
-				return nil, fmt.Errorf("%s: entry %q: parent %q is not in the bundle", manifestFile, f.Path, p)
+				return fmt.Errorf("entry %q: parent %q is not in the bundle", f.Path, p)
 			}
 		}
 	}
-	return &m, nil
+	switch {
+	case m.Retention == nil && len(m.Dropped) > 0:
+		return fmt.Errorf("entry %q: dropped, but the manifest doesn't say from which bundle", m.Dropped[0].Path)
+	case m.Retention != nil && !isSum(m.Retention.Parent):
+		return fmt.Errorf("retention: found %q, wanted the SHA-256 of a manifest", m.Retention.Parent)
+	}
+	return nil
 }
 
 func isSum(s string) bool {

@@ -154,7 +154,7 @@ func Unpack(file, dir string) (err error) {
 		return err
 	}
 	defer f.Close()
-	s, err := newStage(dir)
+	s, err := newStage(dir, false)
 	if err != nil {
 		return err
 	}
@@ -317,6 +317,7 @@ func (u *unpacker) index(name string) error {
 	} else if u.manifest, err = parseManifest(text); err == nil {
 		u.Result.Manifest = true
 		u.Listed = len(u.manifest.Files) + 1
+		u.droppedFrom(u.manifest)
 		u.wanted = make(map[string]*File, len(u.manifest.Files))
 		var total int64
 		for i := range u.manifest.Files {

@@ -39,7 +39,7 @@ var rules = sync.OnceValue(func() []rule {
 		{kind: "account", re: regexp.MustCompile(`\b[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}\b`)},
 		{kind: "account", re: regexp.MustCompile(`(?i)(?:\baccount(?:_id)?` + value + `|--account[ =]["']?([^\s"'\\]+))`), keep: shortNumber},
 		{kind: "project", re: regexp.MustCompile(`\bprojects/([A-Za-z0-9:._-]+)`)},
-		{kind: "project", re: regexp.MustCompile(`(?i)\b(?:[a-z]+_)*project(?:_?(?:id|name|number))?` + value)},
+		{kind: "project", re: regexp.MustCompile(`(?i)\b(?:[a-z]+_)*project(?:_?(?:id|name|number))?` + value), keep: literal},
 		{kind: "project", re: regexp.MustCompile(`--project[ =]+["']?([A-Za-z0-9:._-]+)`)},
 		{kind: "project", re: regexp.MustCompile(`\b(?:[a-z.]*gcr\.io|[a-z0-9-]+-docker\.pkg\.dev)/([A-Za-z0-9._-]+)`)},
 		{kind: "home", re: regexp.MustCompile(`(?:/home/|/Users/|[A-Za-z]:\\{1,2}Users\\{1,2})([^/\s"'\\:;,<>|)\]}]+)`)},
@@ -61,6 +61,9 @@ var ordinary = []string{
 func common(v string) bool {
 	return len(v) < 3 || slices.Contains(ordinary, strings.ToLower(v)) || onlyDigits(v)
 }
+
+// literal values of JSON are no names, and must stay JSON.
+func literal(v string) bool { return v == "null" || v == "true" || v == "false" }
 
 func onlyDigits(v string) bool  { return strings.Trim(v, "0123456789.") == "" }
 func shortNumber(v string) bool { return len(v) < 8 && onlyDigits(v) }
@@ -168,8 +171,12 @@ func (r *redactor) list() []redacted {
 		k.Count = n
 		out = append(out, k)
 	}
-	slices.SortFunc(out, func(a, b redacted) int { return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind)) })
+	slices.SortFunc(out, redacted.compare)
 	return out
+}
+
+func (r redacted) compare(o redacted) int {
+	return cmp.Or(cmp.Compare(r.Path, o.Path), cmp.Compare(r.Kind, o.Kind))
 }
 
 // isText says whether a file is plain text: those alone are redacted.
@@ -183,8 +190,8 @@ var kept = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^(?:JAX|XLA|TPU|LIBTPU|PJRT|SGLANG|SGL|CUDA|NVIDIA|ROCR|HIP|OMP)_|^(?:ENABLE_MEMORY_PROFILING|MEMORY_PROFILING_LAYERS|DISABLE_MEMORY_REPORTS|DISABLE_PROF_GENERATION|GOMAXPROCS|GODEBUG)$`)
 })
 
-// secret names hold values that no bundle has.
-var secret = sync.OnceValue(func() *regexp.Regexp {
+// secretName: such variables hold values that no bundle has.
+var secretName = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`TOKEN$|TOKEN_|SECRET|PASSWORD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIAL`)
 })
 
@@ -193,7 +200,7 @@ func variables(environ []string) map[string]string {
 	out := make(map[string]string)
 	for _, kv := range environ {
 		name, v, ok := strings.Cut(kv, "=")
-		if ok && kept().MatchString(name) && !secret().MatchString(name) {
+		if ok && kept().MatchString(name) && !secretName().MatchString(name) {
 			out[name] = v
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 )
 
 // A stage is a directory in the making, beside its target. It gets the target's
@@ -23,22 +24,31 @@ type stage struct {
 	root            *os.Root
 	done            bool            // it has its name
 	dirs            map[string]bool // below root, to be synced
+	files           map[string]bool // written, or reused, by this attempt
+	journal         *journal        // nil = nothing is resumed
 }
 
-// newStage makes the directory .NAME.partial, or takes over one that a crash
-// left behind: what is in it goes.
-func newStage(target string) (*stage, error) {
+// newStage makes the directory .NAME.partial, or takes over one that a crash left
+// behind. What is in it goes, unless resume says that whole files of it may be
+// used again.
+func newStage(target string, resume bool) (*stage, error) {
 	abs, err := filepath.Abs(target)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Lstat(abs); err == nil {
+	s := &stage{
+		target: abs, partial: filepath.Join(filepath.Dir(abs), "."+filepath.Base(abs)+".partial"),
+		dirs: map[string]bool{".": true}, files: make(map[string]bool),
+	}
+	if exists(abs) {
+		if !exists(s.partial) { // a crash came between the name and the end of the journal
+			_ = os.Remove(journalFile(s.partial))
+		}
 		return nil, &fs.PathError{Op: "create", Path: target, Err: fs.ErrExist}
 	}
 	if err := os.MkdirAll(filepath.Dir(abs), 0o777); err != nil {
 		return nil, err
 	}
-	s := &stage{target: abs, partial: filepath.Join(filepath.Dir(abs), "."+filepath.Base(abs)+".partial"), dirs: map[string]bool{".": true}}
 	if err := os.Mkdir(s.partial, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
@@ -48,15 +58,21 @@ func newStage(target string) (*stage, error) {
 	if s.lock, err = lockDir(s.partial); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", s.partial, err), s.root.Close())
 	}
-	if err := s.empty(); err != nil {
+	err = s.ours()
+	if err == nil && resume {
+		s.journal, err = openJournal(journalFile(s.partial))
+	} else if err == nil {
+		err = s.empty()
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
 
-// empty removes what a crash left behind. The lock may have been waited for
-// while another process published the very directory: then it is no leftover.
-func (s *stage) empty() error {
+// ours refuses a directory that another process published while we waited for
+// its lock.
+func (s *stage) ours() error {
 	opened, err := s.root.Stat(".")
 	if err != nil {
 		return err
@@ -65,6 +81,11 @@ func (s *stage) empty() error {
 	if err != nil || !os.SameFile(opened, now) {
 		return fmt.Errorf("%s: another process made it at the same time", s.target)
 	}
+	return nil
+}
+
+// empty removes what a crash left behind.
+func (s *stage) empty() error {
 	entries, err := fs.ReadDir(s.root.FS(), ".")
 	if err != nil {
 		return err
@@ -77,14 +98,37 @@ func (s *stage) empty() error {
 	return nil
 }
 
-// write writes one file and returns its size and hash.
+// prune removes what an earlier attempt, with other arguments, left behind.
+func (s *stage) prune() error {
+	var dirs []string
+	err := fs.WalkDir(s.root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir():
+			dirs = append(dirs, p)
+		case !s.files[p]:
+			return s.root.Remove(p)
+		}
+		return nil
+	})
+	slices.Reverse(dirs)
+	for _, d := range dirs {
+		if !s.dirs[d] {
+			err = errors.Join(err, s.root.Remove(d))
+		}
+	}
+	return err
+}
+
+// write writes one file, which nobody changes from then on, and returns its size
+// and hash.
 func (s *stage) write(name string, from io.Reader) (n int64, sum string, err error) {
-	dir := path.Dir(name)
-	if err := s.root.MkdirAll(dir, 0o777); err != nil {
+	if err := s.use(name); err != nil {
 		return 0, "", err
 	}
-	for ; dir != "."; dir = path.Dir(dir) {
-		s.dirs[dir] = true
+	if err := s.root.RemoveAll(name); err != nil { // an earlier attempt's
+		return 0, "", err
 	}
 	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
@@ -93,9 +137,24 @@ func (s *stage) write(name string, from io.Reader) (n int64, sum string, err err
 	h := sha256.New()
 	n, err = io.Copy(io.MultiWriter(f, h), from)
 	if err == nil {
-		err = f.Sync()
+		err = errors.Join(f.Chmod(0o444), f.Sync())
 	}
 	return n, hex.EncodeToString(h.Sum(nil)), errors.Join(err, f.Close())
+}
+
+// use makes the directories of a file of this attempt.
+func (s *stage) use(name string) error {
+	s.files[name] = true
+	dir := path.Dir(name)
+	if info, err := s.root.Lstat(dir); err == nil && !info.IsDir() {
+		if err := s.root.Remove(dir); err != nil {
+			return err
+		}
+	}
+	for at := dir; at != "."; at = path.Dir(at) {
+		s.dirs[at] = true
+	}
+	return s.root.MkdirAll(dir, 0o777)
 }
 
 func (s *stage) writeBytes(name string, data []byte) (string, error) {
@@ -105,10 +164,13 @@ func (s *stage) writeBytes(name string, data []byte) (string, error) {
 
 // publish gives the directory its name.
 func (s *stage) publish() error {
+	if err := s.prune(); err != nil {
+		return err
+	}
 	for dir := range s.dirs {
 		syncDir(filepath.Join(s.partial, filepath.FromSlash(dir)))
 	}
-	if _, err := os.Lstat(s.target); err == nil {
+	if exists(s.target) {
 		return &fs.PathError{Op: "create", Path: s.target, Err: fs.ErrExist}
 	}
 	if err := s.root.Close(); err != nil {
@@ -118,8 +180,9 @@ func (s *stage) publish() error {
 		return err
 	}
 	s.done = true
+	err := s.journal.remove()
 	syncDir(filepath.Dir(s.target))
-	return s.unlock()
+	return errors.Join(err, s.unlock())
 }
 
 // abandon removes the directory; after publish it does nothing.
@@ -127,10 +190,10 @@ func (s *stage) abandon() error {
 	if s.done {
 		return nil
 	}
-	return errors.Join(s.root.Close(), os.RemoveAll(s.partial), s.unlock())
+	return errors.Join(s.root.Close(), os.RemoveAll(s.partial), s.journal.remove(), s.unlock())
 }
 
-func (s *stage) close() error { return errors.Join(s.root.Close(), s.unlock()) }
+func (s *stage) close() error { return errors.Join(s.root.Close(), s.journal.close(), s.unlock()) }
 
 func (s *stage) unlock() error {
 	if s.lock == nil {

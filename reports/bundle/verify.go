@@ -25,6 +25,10 @@ type Result struct {
 	Missing  []string `json:"missing"`
 	Extra    []string `json:"extra"`
 	Changed  []string `json:"changed"`
+	// Dropped were left out on purpose, as the manifest says; Parent is the SHA-256
+	// of the manifest that had them.
+	Dropped []string `json:"dropped"`
+	Parent  string   `json:"parent,omitempty"`
 	// Problems are about the bundle itself: what its entries or its lists can't be.
 	Problems []string `json:"problems"`
 }
@@ -36,11 +40,20 @@ func (r *Result) OK() bool {
 }
 
 func (r *Result) sort() {
-	for _, list := range []*[]string{&r.Missing, &r.Extra, &r.Changed, &r.Problems} {
+	for _, list := range []*[]string{&r.Missing, &r.Extra, &r.Changed, &r.Dropped, &r.Problems} {
 		slices.Sort(*list)
 		if *list = slices.Compact(*list); *list == nil {
 			*list = []string{}
 		}
+	}
+}
+
+func (r *Result) droppedFrom(m *Manifest) {
+	for _, f := range m.Dropped {
+		r.Dropped = append(r.Dropped, f.Path)
+	}
+	if m.Retention != nil {
+		r.Parent = m.Retention.Parent
 	}
 }
 
@@ -85,7 +98,7 @@ func (v *verifier) walk() error {
 			return err
 		}
 		if n++; n > maxFiles {
-			return fmt.Errorf("more than %d entries", maxFiles)
+			return fmt.Errorf("entry %q: more than %d entries", p, maxFiles)
 		}
 		switch {
 		case d.IsDir():
@@ -151,6 +164,7 @@ func (v *verifier) compare() error {
 				v.Problems = append(v.Problems, problems...)
 			}
 			files = m.Files
+			v.droppedFrom(m)
 			if sum != "" {
 				files = append(slices.Clone(files), File{Path: manifestFile, SHA256: sum, Bytes: -1})
 			}
