@@ -4,7 +4,6 @@ package bundle
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -166,12 +165,13 @@ func (s *sieve) Read(p []byte) (int, error) {
 // fill reads a block and looks at all of it but its end, which may need more.
 func (s *sieve) fill() {
 	rest := copy(s.block, s.buf)
-	n, err := io.ReadFull(s.from, s.block[rest:min(rest+sieveBlock, len(s.block))])
-	s.buf = s.block[:rest+n]
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = io.EOF
+	end, err := rest, error(nil)
+	for end < min(rest+sieveBlock, len(s.block)) && err == nil { // not io.ReadFull: a cut file ends as a whole one there
+		var n int
+		n, err = s.from.Read(s.block[end:])
+		end += n
 	}
-	s.err = err
+	s.buf, s.err = s.block[:end], err
 	s.ready = len(s.buf)
 	if err == nil {
 		s.ready = max(0, len(s.buf)-sieveReach)

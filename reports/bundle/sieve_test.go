@@ -123,7 +123,7 @@ func TestSharedCapturesHoldTokens(t *testing.T) {
 		for _, s := range found {
 			n += s.Count
 		}
-		if err != nil || partly || n != want[filepath.Base(p)] {
+		if err != nil || partly != (filepath.Base(p) == "cut_of_base_b.trace.json.gz") || n != want[filepath.Base(p)] {
 			t.Errorf("%s: %+v, partly %t, %v; want %d tokens", p, found, partly, err, want[filepath.Base(p)])
 		}
 		return nil
