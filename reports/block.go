@@ -5,6 +5,7 @@ package reports
 import (
 	"fmt"
 	"io"
+	"path"
 	"strings"
 
 	"github.com/layerscope/layerscope/internal/term/termtext"
@@ -22,6 +23,20 @@ type block struct {
 	items []item
 	after []string
 	code  []string // lines of a diff, shown as they are
+
+	// Of Markdown only.
+	level   int      // of the title; 0 = 2 for head, else 3
+	picture *picture // above the table
+	lines   []string // of text in the language lang, below all
+	lang    string
+	mark    string // a line of ours, as it is
+}
+
+// A picture is a chart in a file of its own.
+type picture struct {
+	name string // of the file, without directory
+	alt  string
+	svg  string
 }
 
 // A fact is a named value of the provenance.
@@ -149,13 +164,13 @@ func (t *textWriter) wrapped(s, indent string) {
 	t.line(line)
 }
 
-func writeMarkdown(w io.Writer, blocks []block) error {
+func writeMarkdown(w io.Writer, blocks []block, charts string) error {
 	var out strings.Builder
 	for i := range blocks {
 		if i > 0 {
 			out.WriteByte('\n')
 		}
-		if err := markdownBlock(&out, &blocks[i]); err != nil {
+		if err := markdownBlock(&out, &blocks[i], charts); err != nil {
 			return err
 		}
 	}
@@ -163,17 +178,24 @@ func writeMarkdown(w io.Writer, blocks []block) error {
 	return err
 }
 
-func markdownBlock(out *strings.Builder, b *block) error {
+// markdownBlock writes a block; its picture is in the directory charts.
+func markdownBlock(out *strings.Builder, b *block, charts string) error {
 	var parts []string
 	if b.title != "" {
-		level := "### "
-		if b.head {
-			level = "## "
+		level := 3
+		switch {
+		case b.level > 0:
+			level = b.level
+		case b.head:
+			level = 2
 		}
-		parts = append(parts, level+texttab.EscapeMarkdown(b.title)+"\n")
+		parts = append(parts, strings.Repeat("#", level)+" "+texttab.EscapeMarkdown(b.title)+"\n")
 	}
 	for _, p := range b.para {
 		parts = append(parts, texttab.EscapeMarkdown(p)+"\n")
+	}
+	if b.picture != nil && charts != "" {
+		parts = append(parts, fmt.Sprintf("![%s](<%s>)\n", texttab.EscapeMarkdown(b.picture.alt), linkTarget.Replace(path.Join(charts, b.picture.name))))
 	}
 	if b.table != nil {
 		var table strings.Builder
@@ -200,21 +222,30 @@ func markdownBlock(out *strings.Builder, b *block) error {
 		parts = append(parts, texttab.EscapeMarkdown(p)+"\n")
 	}
 	if len(b.code) > 0 {
-		parts = append(parts, fenced(b.code))
+		parts = append(parts, fenced("diff", b.code))
+	}
+	if len(b.lines) > 0 {
+		parts = append(parts, fenced(b.lang, b.lines))
+	}
+	if b.mark != "" {
+		parts = append(parts, b.mark+"\n")
 	}
 	out.WriteString(strings.Join(parts, "\n"))
 	return nil
 }
 
+// linkTarget keeps a path within <>.
+var linkTarget = strings.NewReplacer("<", "%3C", ">", "%3E", "\\", "%5C", "\n", "%0A", "\r", "%0D")
+
 // fenced is a code block that no line of it can end.
-func fenced(lines []string) string {
+func fenced(lang string, lines []string) string {
 	fence := "```"
 	for _, l := range lines {
 		for strings.Contains(l, fence) {
 			fence += "`"
 		}
 	}
-	text := fence + "diff\n"
+	text := fence + lang + "\n"
 	for _, l := range lines {
 		text += termtext.Safe(l) + "\n"
 	}

@@ -14,7 +14,7 @@ import (
 // Diff returns the report of a comparison: the verdict in one line, the layers,
 // what is inside those that changed, what explains the step, and how sure all of
 // that is. Its Markdown is made for a pull request. Of the options Title, Top,
-// All and Version apply.
+// All, Charts and Version apply.
 //
 // Several comparisons, with one base, give a table of the trend; JSON and CSV
 // then hold the first one.
@@ -33,6 +33,7 @@ func Diff(opts Options, cs ...*analyze.Comparison) *Report {
 	r.document = func() any { return d.json() }
 	r.records = d.csv
 	r.page = func(*Report) page { return d.page(opts.Title) }
+	r.pictures = func(*Report) []titled { return d.pictures() }
 	return r
 }
 

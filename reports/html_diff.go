@@ -125,10 +125,16 @@ func (d *diffReport) layerPart() pagePart {
 // explainPart draws the parts' deltas above their reasons.
 func (d *diffReport) explainPart() pagePart {
 	p := pagePart{block: d.explainBlock(), id: "explain"}
-	chart := svg.Intervals{
-		Frame: svg.Frame{ID: "explain-svg", Width: 1000, Inner: true, Desc: "The parts that carry the step's change, each with its share of it."},
-		Unit:  quantity.Time, Axis: "change of a mean step's op time",
+	if chart := d.explainChart(svg.Frame{ID: "explain-svg", Width: 1000, Inner: true}); chart != "" {
+		p.figure = figure("", chart, "")
 	}
+	return p
+}
+
+// explainChart is the parts that carry the step's change; "" without any.
+func (d *diffReport) explainChart(frame svg.Frame) string {
+	frame.Desc = "The parts that carry the step's change, each with its share of it."
+	chart := svg.Intervals{Frame: frame, Unit: quantity.Time, Axis: "change of a mean step's op time"}
 	for _, e := range d.c.Explain {
 		if e.Delta == 0 {
 			continue
@@ -139,8 +145,8 @@ func (d *diffReport) explainPart() pagePart {
 		}
 		chart.Rows = append(chart.Rows, row)
 	}
-	if len(chart.Rows) > 0 {
-		p.figure = figure("", chart.SVG(), "")
+	if len(chart.Rows) == 0 {
+		return ""
 	}
-	return p
+	return chart.SVG()
 }

@@ -50,14 +50,14 @@ func (r *Report) pageParts(s section) []pagePart {
 	first := &parts[0]
 	switch s.name {
 	case "layer":
-		first.figure = figure("layers", r.layerChart(), "")
+		first.figure = figure("layers", r.layerChart(svg.Frame{ID: "layers-svg", Width: 1100, Inner: true}), "")
 		all := *r
 		all.opts.All = true
 		if t := all.layerBlocks()[0].table; len(t.Rows) > len(first.table.Rows) {
 			first.full = t
 		}
 	case "step":
-		if chart := r.stepChart(); chart != "" {
+		if chart := r.stepChart(svg.Frame{ID: "steps-svg", Width: 1100, Inner: true}); chart != "" {
 			first.figure = figure("steps-plain", chart, "")
 		}
 		first.folded = "Each step"
@@ -65,7 +65,7 @@ func (r *Report) pageParts(s section) []pagePart {
 			first.table = nil
 		}
 	case "scope":
-		first.figure = figure("icicle", r.scopeChart(), "")
+		first.figure = figure("icicle", r.scopeChart(svg.Frame{ID: "icicle-svg", Width: 1100, Inner: true}), "")
 	case "op":
 		first.live = "ops"
 		if roof := r.roofline(); roof.block.title != "" {
@@ -143,12 +143,10 @@ func (r *Report) computeTile(tile func(name, value, small string), busy analyze.
 
 // layerChart is the layers as the table folds them, by component. The script
 // draws all of them.
-func (r *Report) layerChart() string {
+func (r *Report) layerChart(frame svg.Frame) string {
 	comps := r.colors()
-	chart := svg.Stacked{
-		Frame: svg.Frame{ID: "layers-svg", Width: 1100, Inner: true, Title: "Self time by layer and component", Desc: "One bar a layer, made of its components; the table below has the same numbers."},
-		Unit:  quantity.Time, Axis: "self time, whole capture",
-	}
+	frame.Title, frame.Desc = "Self time by layer and component", "One bar a layer, made of its components; the table below has the same numbers."
+	chart := svg.Stacked{Frame: frame, Unit: quantity.Time, Axis: "self time, whole capture"}
 	const most = svg.Palette - 1 // components with a colour of their own
 	for _, c := range firstN(comps, most) {
 		chart.Series = append(chart.Series, or(c, "(unnamed)"))
@@ -174,14 +172,12 @@ func (r *Report) layerChart() string {
 }
 
 // stepChart is the op time of each step.
-func (r *Report) stepChart() string {
+func (r *Report) stepChart(frame svg.Frame) string {
 	if len(r.a.Steps) < 2 {
 		return ""
 	}
-	chart := svg.Trend{
-		Frame: svg.Frame{ID: "steps-svg", Width: 1100, Inner: true, Title: "Op time of each step", Desc: "Op time over the steps of the capture."},
-		Unit:  quantity.Time, Axis: "op time",
-	}
+	frame.Title, frame.Desc = "Op time of each step", "Op time over the steps of the capture."
+	chart := svg.Trend{Frame: frame, Unit: quantity.Time, Axis: "op time"}
 	for i := range firstN(r.a.Steps, pageSteps) {
 		s := &r.a.Steps[i]
 		chart.Points = append(chart.Points, svg.TrendPoint{Label: "step " + number(s.Index), Value: float64(s.OpTime), Lo: float64(s.OpTime), Hi: float64(s.OpTime)})
@@ -190,7 +186,8 @@ func (r *Report) stepChart() string {
 }
 
 // scopeChart is the tree of scopes.
-func (r *Report) scopeChart() string {
+func (r *Report) scopeChart(frame svg.Frame) string {
+	frame.Title, frame.Desc = "Op time by scope", "Each scope as wide as its op time, inner scopes below outer ones."
 	root := svg.Node{Name: "op time", Value: float64(r.a.Layers.OpTime)}
 	for _, s := range firstN(r.a.Scopes, pageScope) {
 		at := &root
@@ -200,10 +197,7 @@ func (r *Report) scopeChart() string {
 		at.Value = float64(s.Total)
 	}
 	sortNodes(&root)
-	return svg.Icicle{
-		Frame: svg.Frame{ID: "icicle-svg", Width: 1100, Inner: true, Title: "Op time by scope", Desc: "Each scope as wide as its op time, inner scopes below outer ones."},
-		Unit:  quantity.Time, Root: root, Depth: 6,
-	}.SVG()
+	return svg.Icicle{Frame: frame, Unit: quantity.Time, Root: root, Depth: 6}.SVG()
 }
 
 func child(n *svg.Node, name string) *svg.Node {

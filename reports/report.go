@@ -28,6 +28,9 @@ type Options struct {
 	All bool
 	// Filter keeps the ops that match. Tables are then sums over these.
 	Filter Filter
+	// Charts is where the charts of Markdown are, relative to it and with slashes:
+	// each chart stands above its table. "" = none; see [Report.Charts].
+	Charts string
 	// Version of the program, for the provenance.
 	Version string
 }
@@ -67,6 +70,7 @@ type Report struct {
 	document func() any            // JSON
 	records  func(*csvWriter)
 	chart    func() string      // SVG; nil = none
+	pictures func(*Report) []titled
 	page     func(*Report) page // HTML; nil = the blocks
 }
 
@@ -80,6 +84,7 @@ func New(a *analyze.Analysis, opts Options) *Report {
 	r.document = func() any { return r.jsonReport() }
 	r.records = r.csvRows
 	r.page = (*Report).reportPage
+	r.pictures = (*Report).reportPictures
 	return r
 }
 
@@ -126,7 +131,7 @@ func (r *Report) Text(w io.Writer, style Style) error {
 
 // Markdown writes the report as GitHub-flavoured Markdown.
 func (r *Report) Markdown(w io.Writer) error {
-	return writeMarkdown(w, r.blocks(r))
+	return writeMarkdown(w, r.illustrated(), r.opts.Charts)
 }
 
 // JSON writes the report as one document of docs/schema.
