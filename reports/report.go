@@ -69,7 +69,7 @@ type Report struct {
 	blocks   func(*Report) []block // text and Markdown
 	document func() any            // JSON
 	records  func(*csvWriter)
-	chart    func() string      // SVG; nil = none
+	chart    func() string // SVG; nil = none
 	pictures func(*Report) []titled
 	page     func(*Report) page // HTML; nil = the blocks
 }

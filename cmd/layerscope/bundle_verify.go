@@ -86,6 +86,9 @@ func writeVerified(w io.Writer, path string, r *bundle.Result) {
 	if !r.Manifest {
 		fmt.Fprintln(w, "no manifest.json")
 	}
+	if len(r.Dropped) > 0 {
+		fmt.Fprintf(w, "%d files were left out on purpose, of the bundle with manifest %s\n", len(r.Dropped), r.Parent[:12])
+	}
 	extra := "extra"
 	if !r.Manifest {
 		extra = "unlisted"
@@ -93,7 +96,7 @@ func writeVerified(w io.Writer, path string, r *bundle.Result) {
 	for _, part := range []struct {
 		name  string
 		paths []string
-	}{{"problem", r.Problems}, {"missing", r.Missing}, {"changed", r.Changed}, {extra, r.Extra}} {
+	}{{"problem", r.Problems}, {"missing", r.Missing}, {"changed", r.Changed}, {extra, r.Extra}, {"left out", r.Dropped}} {
 		for _, p := range part.paths {
 			fmt.Fprintf(w, "%-9s %s\n", part.name, term.Safe(p))
 		}
@@ -166,10 +169,15 @@ func exactly(what string, n int) cobra.PositionalArgs {
 
 // bundledTraces returns where a bundle keeps its captures.
 func bundledTraces(dir string) (string, bool) {
+	dir = filepath.Clean(dir)
 	if text, err := os.ReadFile(filepath.Join(dir, "manifest.json")); err != nil || !strings.Contains(string(text), `"layerscope.bundle/v1"`) {
 		return "", false
 	}
 	traces := filepath.Join(dir, "artifacts", "raw", "traces")
-	info, err := os.Stat(traces)
-	return traces, err == nil && info.IsDir()
+	for at := traces; at != filepath.Clean(dir); at = filepath.Dir(at) {
+		if info, err := os.Lstat(at); err != nil || !info.IsDir() { // a link leads out
+			return "", false
+		}
+	}
+	return traces, true
 }

@@ -66,29 +66,12 @@ statistics and what they can find.
 			if err := out.resolve(); err != nil {
 				return err
 			}
-			opts, rules, err := f.options()
-			if err != nil {
-				return err
-			}
-			cs, err := a.compare(cmd.Context(), args, &in, &f, opts)
-			if err != nil {
-				return err
-			}
-			if err := a.gate(cs, rules, &f); err != nil {
-				return err
-			}
-			ro := reports.Options{Title: f.title, All: f.all, Version: toolVersion(), Top: reportTop(f.top, cmd.Flags().Changed("top"))}
-			if err := a.emit(&out, diffReports(&out, ro, cs)); err != nil {
-				return err
-			}
-			if f.github {
-				return a.toGitHub(cs, ro)
-			}
-			return nil
+			return a.runDiff(cmd, args, &in, &out, &f)
 		},
 	}
 	in.register(cmd)
 	out.register(cmd, "text", "md", "html", "json", "csv")
+	out.registerCharts(cmd)
 	f.register(cmd)
 	f.registerRuns(cmd)
 	return cmd
@@ -97,6 +80,34 @@ statistics and what they can find.
 func twoSides(cmd *cobra.Command, args []string) error {
 	if len(args) < 2 {
 		return usagef(cmd.CommandPath()+" runs/main runs/branch", "diff: found %d sides, wanted a base and at least one more", len(args))
+	}
+	return nil
+}
+
+func (a *app) runDiff(cmd *cobra.Command, args []string, in *inputFlags, out *outputFlags, f *diffFlags) error {
+	opts, rules, err := f.options()
+	if err != nil {
+		return err
+	}
+	charts, err := out.chartsOf(0, 1)
+	if err != nil {
+		return err
+	}
+	cs, err := a.compare(cmd.Context(), args, in, f, opts)
+	if err != nil {
+		return err
+	}
+	if err := a.gate(cs, rules, f); err != nil {
+		return err
+	}
+	ro := reports.Options{Title: f.title, All: f.all, Version: toolVersion(), Top: reportTop(f.top, cmd.Flags().Changed("top"))}
+	ro.Charts = charts
+	if err := a.emit(out, diffReports(out, ro, cs)); err != nil {
+		return err
+	}
+	if f.github {
+		ro.Charts = "" // nobody would find them there
+		return a.toGitHub(cs, ro)
 	}
 	return nil
 }

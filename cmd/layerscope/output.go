@@ -23,6 +23,8 @@ type outputFlags struct {
 	format string
 	json   bool
 	output string
+	charts string   // directory; "" = none
+	of     int      // inputs asked for
 	known  []string // the verb's formats
 }
 
@@ -80,6 +82,9 @@ func (a *app) emit(f *outputFlags, rs []*reports.Report) error {
 	}
 	var b bytes.Buffer
 	if err := a.render(f, &b, rs); err != nil {
+		return err
+	}
+	if err := f.draw(rs); err != nil {
 		return err
 	}
 	if f.output == "" || f.output == "-" {

@@ -39,7 +39,7 @@ findings about steps.`,
   layerscope report --by layer,op --top 40 host.xplane.pb
   layerscope report --filter 'layer:layer_3 -component:norm' --all host.xplane.pb
   layerscope report --device 0 --steps 3-10 …/plugins/profile/2026_11_24_06_00_00
-  layerscope report host.xplane.pb -o time.md`,
+  layerscope report host.xplane.pb -o time.md --charts charts`,
 		Args: inputs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.resolve(); err != nil {
@@ -49,12 +49,18 @@ findings about steps.`,
 			if err != nil {
 				return err
 			}
+			if _, err := out.chartsOf(0, len(args)); err != nil {
+				return err
+			}
+			n := 0
 			// Such a report is for looking, and made as soon as it can be. Documents
 			// hold all sections and the files' hashes, whatever text shows.
 			in.opsOnly = opts.OpsOnly() && slices.Contains([]string{"text", "csv", "md"}, out.format) && in.steps == "all" && !f.strict
 			hash := out.format != "csv" && !in.opsOnly
 			rs, failed := a.each(cmd.Context(), args, &in, hash, func(an *analyze.Analysis, i input) *reports.Report {
 				opts := opts
+				opts.Charts, _ = out.chartsOf(n, len(args)) // as above
+				n++
 				if i.label != "" {
 					opts.Title = i.label
 				}
@@ -72,6 +78,7 @@ findings about steps.`,
 	}
 	in.register(cmd)
 	out.register(cmd, "text", "md", "html", "json", "csv")
+	out.registerCharts(cmd)
 	f.register(cmd)
 	return cmd
 }
