@@ -234,6 +234,21 @@ type requestFacts struct {
 	Model     string `json:"model"`
 	ModelPath string `json:"model_path"`
 	Items     []any  `json:"items"`
+	Info      struct {
+		ModelPath string `json:"model_path"`
+	} `json:"info"` // of server_info.json
+}
+
+// factsOf reads the documents of an input, of which there may be several.
+func factsOf(text []byte) (out []requestFacts) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	for {
+		var facts requestFacts
+		if d.Decode(&facts) != nil {
+			return out
+		}
+		out = append(out, facts)
+	}
 }
 
 // describe settles config and hardware of metadata.json, and the report's
@@ -241,13 +256,14 @@ type requestFacts struct {
 func (f *bundleFlags) describe(opts *bundle.Options, run *reports.Run) error {
 	model, batches := f.model, f.batches
 	for _, name := range slices.Sorted(maps.Keys(run.Inputs)) {
-		var facts requestFacts
-		if json.Unmarshal(run.Inputs[name], &facts) != nil {
-			continue
+		if strings.HasPrefix(name, "server_info") && opts.Server == nil && json.Valid(run.Inputs[name]) {
+			opts.Server = run.Inputs[name]
 		}
-		model = cmp.Or(model, facts.Model, facts.ModelPath)
-		if n := len(facts.Items); n > 0 && len(f.batches) == 0 && !slices.Contains(batches, n) {
-			batches = append(batches, n)
+		for _, facts := range factsOf(run.Inputs[name]) {
+			model = cmp.Or(model, facts.Model, facts.ModelPath, facts.Info.ModelPath)
+			if n := len(facts.Items); n > 0 && len(f.batches) == 0 && !slices.Contains(batches, n) {
+				batches = append(batches, n)
+			}
 		}
 	}
 	var server requestFacts

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,7 +23,7 @@ import (
 // keep makes the bundle of a session and checks it.
 func (l *live) keep(ctx context.Context, out string, commands []string) error {
 	l.say("bundle", "%s", out)
-	f := bundleFlags{output: out, commands: commands, commit: l.f.commit, branch: l.f.branch, trigger: l.f.trigger, plain: l.f.plain}
+	f := bundleFlags{output: out, commands: commands, commit: l.f.commit, branch: l.f.branch, trigger: l.f.trigger, plain: l.f.plain, model: l.model}
 	var args []string
 	for _, t := range l.takes {
 		args = append(args, t.Dirs...)
@@ -39,7 +40,13 @@ func (l *live) keep(ctx context.Context, out string, commands []string) error {
 		quiet.quiet = true
 	}
 	in := inputFlags{clock: "device", steps: "all", damaged: true}
-	if err := quiet.runBundleCreate(ctx, args, &in, &f); err != nil {
+	err := quiet.runBundleCreate(ctx, args, &in, &f)
+	if errors.Is(err, bundle.ErrSecrets) { // a session isn't thrown away for that
+		l.say("bundle", "a capture holds what looks like a token: it, and names, are overwritten in the copy; revoke it")
+		f.redact = true
+		err = quiet.runBundleCreate(ctx, args, &in, &f)
+	}
+	if err != nil {
 		return err
 	}
 	v, err := bundle.Verify(out)

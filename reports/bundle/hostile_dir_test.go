@@ -53,7 +53,7 @@ func TestHostileDirectory(t *testing.T) {
 			for i := range maxFiles {
 				m.Files = append(m.Files, File{Path: fmt.Sprintf("x/%d", i), SHA256: zero})
 			}
-		}), fmt.Sprintf(`entry "x/%d": more than 100000 files`, maxFiles-1)},
+		}), fmt.Sprintf(`entry "x/%d": the manifest lists 100001 files`, maxFiles-1)},
 		{"a link to the same content", func(dir string) error {
 			return errors.Join(os.Remove(dir+"/logs/a"), os.Symlink(outside, dir+"/logs/a"))
 		}, "logs/a: a symbolic link"},

@@ -113,7 +113,7 @@ func (m *Manifest) check() error {
 		switch {
 		case err != nil:
 		case i >= maxFiles:
-			err = fmt.Errorf("more than %d files", maxFiles)
+			err = fmt.Errorf("the manifest lists %d files, wanted at most %d", len(m.Files)+len(m.Dropped), maxFiles)
 		case f.Path == manifestFile || f.Path == checksumsFile:
 			err = errors.New("lists itself, or its checksums")
 		case f.Bytes < 0:
