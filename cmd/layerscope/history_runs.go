@@ -126,22 +126,7 @@ func locate(r *runindex.Run, root, at string, an *analyze.Analysis) error {
 }
 
 // devicesOf says on what a capture was taken: "4 × TPU v6e".
-func devicesOf(an *analyze.Analysis) string {
-	var kinds []string
-	count := make(map[string]int)
-	for i := range an.Devices {
-		d := &an.Devices[i]
-		kind := cmp.Or(d.Type, d.Kind)
-		if count[kind]++; count[kind] == 1 {
-			kinds = append(kinds, kind)
-		}
-	}
-	slices.Sort(kinds)
-	for i, k := range kinds {
-		kinds[i] = fmt.Sprintf("%d × %s", count[k], k)
-	}
-	return strings.Join(kinds, " + ")
-}
+func devicesOf(an *analyze.Analysis) string { return countKinds(kindsOf(an)) }
 
 // historyOf makes the points of one metric.
 func historyOf(runs []runindex.Run, metric string, f *historyFlags) *analyze.History {

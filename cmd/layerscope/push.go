@@ -19,7 +19,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/layerscope/layerscope/internal/term"
-	"github.com/layerscope/layerscope/reports/bundle"
 	"github.com/layerscope/layerscope/reports/remote"
 	"github.com/layerscope/layerscope/reports/runindex"
 )
@@ -266,80 +265,4 @@ func (a *app) emitPushed(out *outputFlags, p *pushed) error {
 		a.say("layerscope: warning: %s of large files could not be removed below parts/", plural(p.PartsLeft, "part"))
 	}
 	return writeOut(out, a.stdout, b.Bytes())
-}
-
-// bundleRecords are a bundle's records for the index, one for each of its runs.
-func (a *app) bundleRecords(ctx context.Context, dir, run string, meta metadata, in *inputFlags, f *pushFlags) ([]runindex.Run, error) {
-	text, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, cause(err))
-	}
-	m, err := bundle.Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
-	}
-	records, err := a.analysedRecords(ctx, dir, m, meta, in, f)
-	if err != nil {
-		return nil, err
-	}
-	for i := range records {
-		r := &records[i]
-		r.Path, r.Workload, r.Branch = run, cmp.Or(f.workload, r.Workload), cmp.Or(r.Branch, meta.Branch)
-		for k := range r.Captures {
-			c := &r.Captures[k]
-			for _, file := range m.Files {
-				if file.SHA256 == c.SHA256 {
-					c.Path = file.Path
-				}
-			}
-		}
-	}
-	return records, nil
-}
-
-// analysedRecords are the records that the bundle holds, else those of its
-// captures, else one without numbers.
-func (a *app) analysedRecords(ctx context.Context, dir string, m *bundle.Manifest, meta metadata, in *inputFlags, f *pushFlags) ([]runindex.Run, error) {
-	var records []runindex.Run
-	bare := runindex.Run{TimeUnixNano: meta.Timestamp.UnixNano(), Workload: f.workload}
-	for _, file := range m.Files {
-		switch base := path.Base(file.Path); {
-		case file.Role == "capture":
-			bare.Captures = append(bare.Captures, runindex.File{Path: file.Path, SHA256: file.SHA256, Bytes: file.Bytes})
-		case file.Role == "analysis" && strings.HasPrefix(base, "run") && strings.HasSuffix(base, ".json"):
-			text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(file.Path)))
-			if err != nil {
-				return nil, err
-			}
-			if r, err := runindex.Decode(text); err == nil {
-				records = append(records, r)
-			}
-		}
-	}
-	if len(records) > 0 || len(bare.Captures) == 0 {
-		return records, nil
-	}
-	runs, err := runsIn(dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, at := range runs {
-		r, err := a.recordOf(ctx, dir, at, in, &historyFlags{commit: meta.Commit, workload: f.workload, when: meta.Timestamp.UnixNano(), push: true})
-		var usage *usageError
-		if ctx.Err() != nil || errors.As(err, &usage) {
-			return nil, err
-		}
-		if err != nil {
-			a.say("layerscope: warning: %s; the index gets a record without numbers", term.Safe(err.Error()))
-			if meta.Commit != "" {
-				err = setCommit(ctx, &bare, meta.Commit)
-				if err != nil {
-					return nil, err
-				}
-			}
-			return []runindex.Run{bare}, nil
-		}
-		records = append(records, r)
-	}
-	return records, nil
 }

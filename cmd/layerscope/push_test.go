@@ -15,9 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/layerscope/layerscope/internal/fakegcs"
 	"github.com/layerscope/layerscope/internal/tracetest"
 	"github.com/layerscope/layerscope/reports/bundle"
+	"github.com/layerscope/layerscope/reports/runindex"
 )
 
 // bundleOf makes a bundle of a capture.
@@ -28,6 +31,52 @@ func bundleOf(t *testing.T, capture, commit string) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// The numbers of a bundle's report are those of its capture.
+func TestReportedRecord(t *testing.T) {
+	for _, name := range []string{"base_a.xplane.pb.gz", "slow_a.xplane.pb.gz"} {
+		capture, base := testCapture(t, name), t.TempDir()
+		dir := filepath.Join(base, "run")
+		for _, args := range [][]string{
+			{"bundle", "create", capture, "-o", dir, "--commit", "79e14de2c1", "-q"},
+			{"push", dir, filepath.Join(base, "pushed"), "--workload", "smoke", "-q"},
+			{"history", filepath.Join(base, "analysed"), "--add", capture, "--commit", "79e14de2c1", "--workload", "smoke"},
+		} {
+			if o := layerscope(t, args...); o.code != 0 {
+				t.Fatalf("%v: exit code %d\n%s", args, o.code, o.stderr)
+			}
+		}
+		text, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := bundle.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bare := runindex.Run{}
+		for _, f := range m.Files {
+			if f.Role == "capture" {
+				bare.Captures = append(bare.Captures, runindex.File{Path: f.Path, SHA256: f.SHA256, Bytes: f.Bytes})
+			}
+		}
+		if len(reportedRecords(dir, m, bare)) != 1 {
+			t.Error("the report gives no record")
+		}
+		var runs []runindex.Run
+		for _, root := range []string{"pushed", "analysed"} {
+			found, damaged, err := runindex.Index{Store: runindex.Dir(filepath.Join(base, root))}.Runs(t.Context())
+			if err != nil || len(found) != 1 || len(damaged) > 0 {
+				t.Fatal(found, damaged, err)
+			}
+			found[0].Path, found[0].Captures[0].Path, found[0].Branch = "", "", ""
+			runs = append(runs, found[0])
+		}
+		if diff := cmp.Diff(runs[1], runs[0]); diff != "" {
+			t.Error(diff)
+		}
+	}
 }
 
 // Twenty that push at once, a third of them the same run, to a bucket that fails
