@@ -5,6 +5,7 @@ package reports
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/layerscope/layerscope/analyze"
 	"github.com/layerscope/layerscope/reports/internal/quantity"
@@ -115,7 +116,7 @@ func (r *Report) categoryChart() string {
 func (r *Report) opChart(n int) string {
 	var bars []bar
 	for _, g := range firstN(foldOps(r.a, false), n) {
-		bars = append(bars, bar{g.label(), g.op.Self})
+		bars = append(bars, bar{g.short(), g.op.Self})
 	}
 	return barChart("ops", fmt.Sprintf("The %d largest ops", len(bars)), "One bar an op by self time, the largest first; ops that do the same work in several layers are one.", "self time, whole capture", bars)
 }
@@ -127,6 +128,22 @@ func (g *opGroup) label() string {
 		return name + " in " + elide(shownScope(g.op.Scope), 28)
 	}
 	return name
+}
+
+// short is a label for a chart: the name, and the scope without the primitive at
+// its end, which the name most often has.
+func (g *opGroup) short() string {
+	scope := shownScope(g.op.Scope)
+	if i := strings.LastIndexByte(scope, '/'); i > 0 {
+		scope = scope[:i]
+	}
+	if scope == "" || g.op.Scope == g.op.Name && !strings.Contains(scope, "/") {
+		return elide(g.op.Name, 35)
+	}
+	if g.op.Scope == g.op.Name { // all that there is: both ends
+		return elide(shownScope(g.op.Name), 35)
+	}
+	return elide(g.op.Name, 14) + " " + elide(scope, 20)
 }
 
 func longest(bars []bar, n int) []bar {

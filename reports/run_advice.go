@@ -111,7 +111,9 @@ func (r *runReport) reproduce() block {
 		b.para = []string{"What was run, as inputs/commands.sh has it; then, in the bundle's directory, what made this report:"}
 	}
 	b.lang = "sh"
-	b.lines = append(b.lines, r.Commands...)
+	for _, c := range r.Commands {
+		b.lines = append(b.lines, r.notHere(c))
+	}
 	b.lines = append(b.lines, "layerscope bundle verify .")
 	for i := range r.Captures {
 		b.lines = append(b.lines, "layerscope report "+shellWord(r.Captures[i].Path))

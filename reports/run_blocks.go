@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/layerscope/layerscope/analyze"
-	"github.com/layerscope/layerscope/internal/term/termtext"
 	"github.com/layerscope/layerscope/reports/internal/quantity"
 	"github.com/layerscope/layerscope/reports/internal/texttab"
 )
@@ -189,11 +188,20 @@ func (r *runReport) inputs() []block {
 			in.para = []string{fmt.Sprintf("The first %d of %d lines; inputs/ has them all.", inputLines, n)}
 		}
 		for i, l := range in.lines {
-			in.lines[i] = elide(termtext.Safe(l), 400)
+			in.lines[i] = r.notHere(elide(l, 400))
 		}
 		out = append(out, in)
 	}
 	return out
+}
+
+// notHere keeps a line of somebody else's from being the one that the bundle
+// replaces.
+func (r *runReport) notHere(line string) string {
+	if strings.TrimSpace(line) == r.Here {
+		return line + " (sic)"
+	}
+	return line
 }
 
 // findings are the tables of the main capture, with its charts.

@@ -14,9 +14,12 @@ import (
 // and what was redacted in it. It comes last, and counts what it lost itself.
 func (b *builder) addReport() error {
 	text := b.redactor.text(reportFile, b.opts.Report)
-	before, after, found := bytes.Cut(text, []byte(ArtifactsHere+"\n"))
+	before, after, found := bytes.Cut(text, []byte("\n"+ArtifactsHere+"\n"))
 	var out strings.Builder
 	out.Write(before)
+	if found {
+		out.WriteString("\n")
+	}
 	if !found && len(before) > 0 {
 		out.WriteString(strings.Repeat("\n", max(1, 2-len(before)+len(bytes.TrimRight(before, "\n")))))
 	}
