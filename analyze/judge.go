@@ -31,6 +31,8 @@ func (s *study) judge() {
 	if all := s.deviceNames(); len(s.tracks) == 0 && len(all) > 0 {
 		s.find("no-device-events", trace.Error, 1, "ask for one of those, by name or ordinal",
 			"no device %s with ops in the capture: it has %s", strings.Join(s.opts.Devices, ", "), strings.Join(all[:min(8, len(all))], ", "))
+	} else if s.t.Format == "speedscope" || s.t.Format == "folded" {
+		// A profile of stacks never has devices, and says that it is lossy.
 	} else if len(s.out.Ops) == 0 && len(s.tracks) == 0 {
 		s.find("no-device-events", trace.Error, 1, "capture again with the device tracer on (device_tracer_level ≥ 1), and make sure that a request runs inside the window",
 			"no device plane and no op events in the capture: nothing ran on a device, or it was not recorded")

@@ -70,6 +70,10 @@ func csvText(s string) string {
 
 func (r *Report) csvRows(c *csvWriter) {
 	for _, s := range r.chosen() {
+		if s.name == "host" {
+			r.csvHost(func(fields map[string]string) { c.write(csvColumns, fields) })
+			continue
+		}
 		r.csvSection(s.name, func(fields map[string]string) { c.write(csvColumns, fields) })
 	}
 }

@@ -152,6 +152,7 @@ var sections = []section{
 	{"step", (*Report).stepBlocks},
 	{"scope", (*Report).scopeBlocks},
 	{"source", (*Report).sourceBlocks},
+	{"host", (*Report).hostBlocks},
 }
 
 const defaultSections = 6 // of the list above
@@ -175,6 +176,9 @@ func (o *Options) OpsOnly() bool {
 
 // chosen returns the sections wanted, each once.
 func (r *Report) chosen() []section {
+	if len(r.opts.By) == 0 && r.empty() && len(r.a.Host) > 0 {
+		return sections[len(sections)-1:] // stacks of host threads, or a capture without its device
+	}
 	if len(r.opts.By) == 0 {
 		return sections[:defaultSections]
 	}
@@ -194,8 +198,8 @@ func (r *Report) reportBlocks() []block {
 		blocks = append(blocks, r.deviceBlock())
 	}
 	for _, s := range r.chosen() {
-		if r.empty() {
-			break // tables of zeros tell nothing
+		if r.empty() && s.name != "host" {
+			continue // tables of zeros tell nothing
 		}
 		blocks = append(blocks, s.build(r)...)
 	}

@@ -3,6 +3,7 @@
 package trace
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -44,17 +45,41 @@ func expand(kind string, r io.Reader, limit int64) (io.Reader, error) {
 		return inflate.NewReader(r, inflate.Options{MaxBytes: limit})
 	case "+zstd":
 		var d *zstd.Decoder
-		d, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))
+		d, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 		if err == nil {
 			src = d.IOReadCloser()
 		}
 	case "+xz":
-		src, err = xz.NewReader(r)
+		br := bufio.NewReader(r)
+		if err = checkXZ(br); err == nil {
+			src, err = xz.NewReader(br)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s stream: %w", kind[1:], err)
 	}
 	return &bounded{r: src, left: limit, limit: limit}, nil
+}
+
+// maxWindow bounds how far back compressed data may refer, which is memory that a
+// reader needs: zstd's own limit without --long, twice what xz -9 takes.
+const maxWindow = 128 << 20
+
+// checkXZ looks at the header of the first block of an xz stream, which stands
+// behind 12 bytes of the stream's: a dictionary as large as it says is made before
+// anything is read.
+func checkXZ(br *bufio.Reader) error {
+	head, _ := br.Peek(12 + 32)
+	for i := 12; i+2 < len(head) && i < 12+20; i++ {
+		if head[i] == 0x21 && head[i+1] == 1 { // the filter LZMA2 and its one byte
+			bits := head[i+2]
+			if size := uint64(2|bits&1) << (bits/2 + 11); bits > 40 || size > maxWindow {
+				return &InputError{Msg: fmt.Sprintf("xz with a dictionary of %d MiB, wanted at most %d", size>>20, maxWindow>>20), Hint: "decompress it with xz, or compress it again with less"}
+			}
+			return nil
+		}
+	}
+	return nil // the reader says what is wrong with it
 }
 
 // bounded fails when more than its limit is read: a bomb.
@@ -108,5 +133,5 @@ func tooLarge(limit int64) error {
 	if limit <= 0 {
 		limit = defaultLimit
 	}
-	return &InputError{Msg: fmt.Sprintf("expands to more than %d bytes", limit), Hint: "raise --max-decompressed if the file is to be trusted"}
+	return &InputError{Msg: fmt.Sprintf("expands to more than %d bytes", limit), Hint: "raise --max-decompressed if the file is to be trusted", err: inflate.ErrLimit}
 }

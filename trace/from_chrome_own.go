@@ -53,7 +53,7 @@ func (c *chromeReader) own(ev *chromejson.Event) {
 	}
 	if c.mine == nil {
 		c.settle()
-		c.mine = &ownReader{textReader: newTextReader(c.t), first: OpID(len(c.t.Ops)), lanes: map[chromeLane]*columns{}, open: map[int64]ownOpen{}, counters: map[string]OpID{}, index: map[*columns]int{}}
+		c.mine = &ownReader{textReader: newTextReader(c.t, c.opts.MaxDecompressed), first: OpID(len(c.t.Ops)), lanes: map[chromeLane]*columns{}, open: map[int64]ownOpen{}, counters: map[string]OpID{}, index: map[*columns]int{}}
 	}
 	l, err := tracetxt.Parse(string(v.AppendText(nil)), 1)
 	if err == nil && l != nil && (l.Word == "" || l.Word == "hlo") {

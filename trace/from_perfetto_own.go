@@ -79,7 +79,7 @@ func (x *perfettoReader) private(b []byte) error {
 		if limit <= 0 {
 			limit = 4 << 30
 		}
-		x.own = &ownModel{text: newTextReader(x.t), tracks: map[uint64]*columns{}, index: map[*columns]int{}, budget: limit}
+		x.own = &ownModel{text: newTextReader(x.t, limit), tracks: map[uint64]*columns{}, index: map[*columns]int{}, budget: limit}
 	}
 	if err := x.own.part(x.t, b); err != nil {
 		x.t.find(Finding{Code: "damaged", Severity: Error, Message: "what layerscope keeps in its own files: " + err.Error(), Hint: "devices and operations may be missing: convert the original again"})

@@ -5,6 +5,7 @@ package trace
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/layerscope/layerscope/trace/internal/chromejson"
+	"github.com/layerscope/layerscope/trace/internal/inflate"
 )
 
 const formatSpeedscope = "speedscope"
@@ -56,6 +58,9 @@ type speedscopeThread struct {
 func fromSpeedscope(t *Trace, in *input) error {
 	var doc speedscopeDoc
 	if err := json.NewDecoder(io.LimitReader(in.r, maxDocument)).Decode(&doc); err != nil {
+		if isInputError(err) || errors.Is(err, inflate.ErrLimit) { // of what is below the JSON
+			return err
+		}
 		return &InputError{Msg: "speedscope file: " + err.Error(), Hint: "it is cut, or no JSON: save it again", err: err}
 	}
 	x := &speedscopeReader{t: t, first: OpID(len(t.Ops)), frames: len(doc.Shared.Frames)}
@@ -166,10 +171,10 @@ func (x *speedscopeReader) stack(stack []int) error {
 	return nil
 }
 
-// close ends all but n open frames.
+// close ends all but n open frames, the outer ones first: of equal spans the first
+// is the one around the others.
 func (x *speedscopeReader) close(n int) {
-	for i := len(x.open) - 1; i >= n; i-- {
-		f := x.open[i]
+	for _, f := range x.open[n:] {
 		x.lane.add(x.first+OpID(f.frame), f.start, x.now.Sub(f.start))
 	}
 	x.open = x.open[:n]

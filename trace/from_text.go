@@ -16,14 +16,14 @@ const formatText = "txt"
 
 // fromText reads the text form of a trace, which tests and bug reports are
 // written in.
-func fromText(t *Trace, r io.Reader) error {
-	x := newTextReader(t)
+func fromText(t *Trace, r io.Reader, limit int64) error {
+	x := newTextReader(t, limit)
 	err := tracetxt.Read(r, x.line)
 	if err == nil {
 		err = x.finish()
 	}
 	var bad *tracetxt.Error
-	if errors.As(err, &bad) {
+	if errors.As(err, &bad) && !isInputError(err) {
 		return &InputError{Msg: bad.Error(), Hint: "docs/formats/txt.md describes the text form", err: err}
 	}
 	return err
@@ -38,10 +38,14 @@ type textReader struct {
 
 	devices, programs, tracks int // of the trace before
 	protos                    map[int][]byte
+	limit, budget             int64 // bytes that modules may expand to, in all and still
 }
 
-func newTextReader(t *Trace) *textReader {
-	return &textReader{t: t, ops: map[string]OpID{}, devices: len(t.Devices), programs: len(t.Programs), tracks: len(t.Tracks), protos: map[int][]byte{}}
+func newTextReader(t *Trace, limit int64) *textReader {
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	return &textReader{limit: limit, budget: limit, t: t, ops: map[string]OpID{}, devices: len(t.Devices), programs: len(t.Programs), tracks: len(t.Tracks), protos: map[int][]byte{}}
 }
 
 func (x *textReader) line(l *tracetxt.Line) error {

@@ -19,6 +19,8 @@ func FuzzOpen(f *testing.F) {
 	for _, b := range seeds(f) {
 		f.Add(b)
 	}
+	f.Add([]byte(foldedFile))
+	f.Add([]byte(speedscopeFile))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > 1<<16 {
 			t.Skip("larger than any seed")

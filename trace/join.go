@@ -5,12 +5,14 @@ package trace
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"strconv"
 	"strings"
 
 	"github.com/layerscope/layerscope/trace/hlo"
+	"github.com/layerscope/layerscope/trace/internal/inflate"
 )
 
 // joinInstructions gives ops the HLO instruction of their program and name, and
@@ -78,9 +80,9 @@ func (t *Trace) chargeKernels() {
 
 // addHLO reads modules that the user supplies for programs without one, and
 // gives them to the programs of that name.
-func (t *Trace) addHLO(paths []string) error {
+func (t *Trace) addHLO(paths []string, limit int64) error {
 	for _, path := range paths {
-		m, raw, err := readModule(path)
+		m, raw, err := readModule(path, limit)
 		if err != nil {
 			return at(path, err)
 		}
@@ -98,9 +100,9 @@ func (t *Trace) addHLO(paths []string) error {
 	return nil
 }
 
-// readModule reads an HLO module, compressed or not. The bytes are nil for HLO
-// text.
-func readModule(path string) (*hlo.Module, []byte, error) {
+// readModule reads an HLO module, compressed or not, of at most limit bytes when it
+// is decompressed. The bytes are nil for HLO text.
+func readModule(path string, limit int64) (*hlo.Module, []byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err
@@ -110,11 +112,14 @@ func readModule(path string) (*hlo.Module, []byte, error) {
 	head, _ := br.Peek(8) // a short file has a short head
 	var r io.Reader = br
 	if kind := compression(head); kind != "" {
-		if r, err = expand(kind, br, 4<<30); err != nil {
+		if r, err = expand(kind, br, limit); err != nil {
 			return nil, nil, err
 		}
 	}
 	b, err := io.ReadAll(r)
+	if errors.Is(err, inflate.ErrLimit) {
+		err = tooLarge(limit)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

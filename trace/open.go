@@ -38,7 +38,7 @@ func Open(path string, opts Options) (*Trace, error) {
 		err = t.openFile(path, opts)
 	}
 	if err == nil {
-		err = t.addHLO(opts.HLO)
+		err = t.addHLO(opts.HLO, opts.MaxDecompressed)
 	}
 	if err != nil {
 		return nil, closeAfter(t, err)
@@ -55,7 +55,7 @@ func Read(r io.Reader, name string, opts Options) (*Trace, error) {
 	if err := t.read(in, opts); err != nil {
 		return nil, at(name, err)
 	}
-	if err := t.addHLO(opts.HLO); err != nil {
+	if err := t.addHLO(opts.HLO, opts.MaxDecompressed); err != nil {
 		return nil, err
 	}
 	t.finish()
@@ -141,7 +141,7 @@ func (in *input) tell(what string) {
 // hostOf returns the host that a capture's file name states.
 func hostOf(path string) string {
 	name := filepath.Base(path)
-	for _, ext := range []string{".gz", ".zst", ".xz", ".xplane.pb", ".trace.json", ".json", ".pb", ".pftrace", ".perfetto-trace"} {
+	for _, ext := range []string{".gz", ".zst", ".xz", ".xplane.pb", ".trace.json", ".json", ".pb", ".pftrace", ".perfetto-trace", ".folded", ".collapsed"} {
 		name = strings.TrimSuffix(name, ext)
 	}
 	return name
@@ -187,13 +187,22 @@ func (t *Trace) read(in *input, opts Options) error {
 		in.tell(format)
 	}
 	t.Inputs = append(t.Inputs, Input{Path: in.name, SHA256: opts.sum, Bytes: in.size, Format: format + packed, Version: in.version, CRC32C: in.crc32c})
+	if err = t.readAs(format, in, packed != "", opts); errors.Is(err, inflate.ErrLimit) {
+		return tooLarge(opts.MaxDecompressed)
+	}
+	return err
+}
+
+func (t *Trace) readAs(format string, in *input, packed bool, opts Options) error {
 	switch format {
 	case formatXSpace:
-		return t.readXSpace(in, packed != "", opts)
+		return t.readXSpace(in, packed, opts)
 	case formatChrome:
 		return fromChrome(t, in, opts)
+	case formatFolded:
+		return fromFolded(t, in)
 	case formatText:
-		return fromText(t, in.r)
+		return fromText(t, in.r, opts.MaxDecompressed)
 	case formatPerfetto:
 		return fromPerfetto(t, in, opts)
 	case formatTables:
@@ -260,6 +269,8 @@ func sniff(head []byte, name string) (string, error) {
 		return formatTables, nil
 	case looksLikeSpeedscope(text):
 		return formatSpeedscope, nil
+	case looksLikeFolded(text, name):
+		return formatFolded, nil
 	case bytes.HasPrefix(text, []byte("{")), bytes.HasPrefix(text, []byte("[")):
 		return formatChrome, nil
 	case perfetto.LooksLikeTrace(head):
@@ -274,7 +285,7 @@ func sniff(head []byte, name string) (string, error) {
 		kind = "text"
 	}
 	return "", &InputError{
-		Msg:  fmt.Sprintf("offset 0x0: %s beginning % x, wanted XSpace (*.xplane.pb), Trace Event JSON, Perfetto, speedscope, XProf tables or layerscope text", kind, head[:min(16, len(head))]),
+		Msg:  fmt.Sprintf("offset 0x0: %s beginning % x, wanted XSpace (*.xplane.pb), Trace Event JSON, Perfetto, speedscope, folded stacks, XProf tables or layerscope text", kind, head[:min(16, len(head))]),
 		Hint: "all of them may be plain or .gz, .zst or .xz, or lie in a profile directory",
 	}
 }

@@ -58,7 +58,7 @@ func OpenRemote(opts Options, files ...Remote) (*Trace, error) {
 	if err := t.openSession(names, func(name string) error { return t.openRemote(byName[name], opts) }); err != nil {
 		return nil, closeAfter(t, err)
 	}
-	if err := t.addHLO(opts.HLO); err != nil {
+	if err := t.addHLO(opts.HLO, opts.MaxDecompressed); err != nil {
 		return nil, closeAfter(t, err)
 	}
 	t.finish()

@@ -136,7 +136,10 @@ func (x *textReader) finish() error {
 		used[x.t.Ops[i].Program] = true
 	}
 	for p, text := range x.protos {
-		raw, err := decodeModule(text)
+		raw, err := decodeModule(text, min(x.budget, maxModule))
+		if x.budget -= int64(len(raw)); x.budget <= 0 {
+			return tooLarge(x.limit)
+		}
 		x.t.Programs[p].raw = raw
 		if err == nil && used[p] {
 			x.t.Programs[p].Module, err = hlo.Parse(raw)
@@ -149,14 +152,14 @@ func (x *textReader) finish() error {
 	return nil
 }
 
-func decodeModule(text []byte) ([]byte, error) {
+func decodeModule(text []byte, most int64) ([]byte, error) {
 	z, err := gzip.NewReader(base64.NewDecoder(base64.RawStdEncoding, bytes.NewReader(text)))
 	if err != nil {
 		return nil, err
 	}
-	raw, err := io.ReadAll(io.LimitReader(z, maxModule))
-	if err == nil && len(raw) == maxModule {
-		err = fmt.Errorf("expands to more than %d bytes", maxModule)
+	raw, err := io.ReadAll(io.LimitReader(z, most))
+	if err == nil && int64(len(raw)) == most {
+		err = fmt.Errorf("expands to more than %d bytes", most)
 	}
 	return raw, err
 }

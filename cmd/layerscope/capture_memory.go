@@ -50,7 +50,7 @@ func (l *live) memoryInto(ctx context.Context, f *captureFlags, command []string
 	l.takes = append(l.takes, t)
 	var states []*analyze.MemoryUse
 	for _, path := range files {
-		src := memorySource{profiles: []string{path}, alone: true, read: readProfile}
+		src := memorySource{profiles: []string{path}, alone: true, read: within(0)}
 		_, use, err := src.load()
 		if err != nil {
 			return "", err

@@ -114,22 +114,22 @@ func (a *app) loadMemory(ctx context.Context, in input, f *inputFlags, hash bool
 		return nil, nil, err
 	}
 	to.Hash = hash
-	src := memorySource{open: func() (*trace.Trace, error) { return a.open(ctx, in, to) }, read: readProfile}
+	src := memorySource{open: func() (*trace.Trace, error) { return a.open(ctx, in, to) }, read: within(int64(f.most))}
 	info, statErr := os.Stat(in.path)
 	switch {
 	case isBucket(in.path):
-		f, err := a.far(ctx, in.path)
+		far, err := a.far(ctx, in.path)
 		if err != nil {
 			return nil, nil, err
 		}
-		src.open = func() (*trace.Trace, error) { return a.openFar(ctx, f, to) }
-		src.read = func(name string) (*memprof.Profile, analyze.Input, error) { return a.readFarProfile(ctx, f, name) }
-		for _, name := range f.names {
+		src.open = func() (*trace.Trace, error) { return a.openFar(ctx, far, to) }
+		src.read = func(name string) (*memprof.Profile, analyze.Input, error) { return a.readFarProfile(ctx, far, name, int64(f.most)) }
+		for _, name := range far.names {
 			if isProfileName(name) {
 				src.profiles = append(src.profiles, name)
 			}
 		}
-		src.alone = f.alone != nil
+		src.alone = far.alone != nil
 	case statErr == nil && info.IsDir():
 		if src.profiles, err = profilesIn(in.path); err != nil {
 			return nil, nil, err
@@ -265,18 +265,25 @@ func isProfile(path string) bool {
 	return memprof.Detect(head)
 }
 
-func readProfile(path string) (*memprof.Profile, analyze.Input, error) {
+func within(most int64) func(string) (*memprof.Profile, analyze.Input, error) {
+	return func(path string) (*memprof.Profile, analyze.Input, error) { return readProfile(path, most) }
+}
+
+func readProfile(path string, most int64) (*memprof.Profile, analyze.Input, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, analyze.Input{}, &trace.InputError{Path: path, Msg: cause(err).Error()}
 	}
 	defer f.Close()
-	p, err := parseProfile(f, path)
+	p, err := parseProfile(f, path, most)
 	return p, profileInput(path), err
 }
 
-func parseProfile(r io.Reader, path string) (*memprof.Profile, error) {
-	p, err := memprof.Read(r)
+func parseProfile(r io.Reader, path string, most int64) (*memprof.Profile, error) {
+	p, err := memprof.ReadWithin(r, most)
+	if err != nil && strings.Contains(err.Error(), "expands to more than") {
+		return nil, &trace.InputError{Path: path, Msg: err.Error(), Hint: "raise --max-decompressed if the file is to be trusted"}
+	}
 	if err != nil {
 		return nil, &trace.InputError{Path: path, Msg: err.Error(), Hint: "want a pprof profile of memory: jax.profiler.save_device_memory_profile, a Go heap profile, or a capture"}
 	}

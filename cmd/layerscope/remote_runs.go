@@ -82,7 +82,7 @@ func (f *farInput) below(root string) []string {
 }
 
 // readFarProfile reads a memory profile of a bucket.
-func (a *app) readFarProfile(ctx context.Context, f *farInput, name string) (*memprof.Profile, analyze.Input, error) {
+func (a *app) readFarProfile(ctx context.Context, f *farInput, name string, most int64) (*memprof.Profile, analyze.Input, error) {
 	o, err := f.stat(ctx, name)
 	if err != nil {
 		return nil, analyze.Input{}, err
@@ -95,7 +95,7 @@ func (a *app) readFarProfile(ctx context.Context, f *farInput, name string) (*me
 		return nil, analyze.Input{}, err
 	}
 	defer r.Close()
-	p, err := parseProfile(r, far.Name)
+	p, err := parseProfile(r, far.Name, most)
 	return p, analyze.Input{Path: far.Name, Bytes: o.Size, Format: "pprof", Version: far.Version, CRC32C: far.CRC32C}, err
 }
 

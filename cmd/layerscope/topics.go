@@ -24,6 +24,7 @@ func helpTopics() []*cobra.Command {
   Chrome JSON   *.trace.json.gz and perfetto_trace.json.gz of the JAX profiler, Kineto's of PyTorch, any other
   Perfetto      *.pftrace, *.perfetto-trace: track events
   speedscope    *.speedscope.json of py-spy and others: host threads only
+  folded        *.folded of flamegraph.pl, inferno and others (a;b;c 12): host stacks only
   XProf         hlo_stats, framework_op_stats, op_profile, memory_profile, overview_page as JSON: sums, called lossy
   text          what convert --to txt writes
   pprof         memory profiles, for memory

@@ -16,9 +16,9 @@ import (
 // Limits of what is read: real profiles of devices have kilobytes, heap
 // profiles of large servers some megabytes.
 const (
-	maxBytes  = 64 << 20
-	maxFrames = 4 << 20 // over all stacks
-	maxDepth  = 1024    // of one stack; inner frames are kept
+	maxBytes  = 64 << 20 // unless the caller says otherwise
+	maxFrames = 4 << 20  // over all stacks
+	maxDepth  = 1024     // of one stack; inner frames are kept
 )
 
 // Read reads a profile, with or without gzip. Of its sample types it takes those
@@ -27,9 +27,17 @@ const (
 // bytes, such as a CPU profile, is an error.
 //
 // Samples without a stack, without a kind, with negative values and without a
-// period type are read; an integer as the label of the device is its name.
-func Read(r io.Reader) (*Profile, error) {
-	data, err := plain(r)
+// period type are read; an integer as the label of the device is its name. A
+// profile of more than 64 MiB is an error; see [ReadWithin].
+func Read(r io.Reader) (*Profile, error) { return ReadWithin(r, 0) }
+
+// ReadWithin is Read of a profile of at most the given bytes, decompressed; 0
+// means 64 MiB. Reading takes several times as much memory.
+func ReadWithin(r io.Reader, most int64) (*Profile, error) {
+	if most <= 0 {
+		most = maxBytes
+	}
+	data, err := plain(r, most)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +61,7 @@ func Read(r io.Reader) (*Profile, error) {
 }
 
 // plain returns the bytes of the profile, decompressed.
-func plain(r io.Reader) ([]byte, error) {
+func plain(r io.Reader, most int64) ([]byte, error) {
 	br := bufio.NewReader(r)
 	var src io.Reader = br
 	if head, _ := br.Peek(2); bytes.Equal(head, []byte{0x1f, 0x8b}) {
@@ -63,14 +71,14 @@ func plain(r io.Reader) ([]byte, error) {
 		}
 		src = z
 	}
-	data, err := io.ReadAll(io.LimitReader(src, maxBytes+1))
+	data, err := io.ReadAll(io.LimitReader(src, most+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("after %d bytes of the profile: %w", len(data), err)
 	case len(data) == 0:
 		return nil, fmt.Errorf("0 bytes, wanted a pprof profile")
-	case len(data) > maxBytes:
-		return nil, fmt.Errorf("more than %d MiB of profile", maxBytes>>20)
+	case int64(len(data)) > most:
+		return nil, fmt.Errorf("a profile that expands to more than %d bytes", most)
 	}
 	return data, nil
 }

@@ -11,6 +11,7 @@ package tracetxt
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -94,7 +95,7 @@ func Read(r io.Reader, yield func(*Line) error) error {
 		}
 		l, err := Parse(text, n)
 		if err != nil {
-			return err
+			return cmp.Or(sc.Err(), err) // a line that was cut off is not what is wrong
 		}
 		if l == nil {
 			continue
@@ -115,7 +116,7 @@ func Read(r io.Reader, yield func(*Line) error) error {
 			l.Block = b.String()
 		}
 		if err := yield(l); err != nil {
-			return err
+			return cmp.Or(sc.Err(), err)
 		}
 	}
 	return sc.Err()
