@@ -123,7 +123,9 @@ func (a *app) loadMemory(ctx context.Context, in input, f *inputFlags, hash bool
 			return nil, nil, err
 		}
 		src.open = func() (*trace.Trace, error) { return a.openFar(ctx, far, to) }
-		src.read = func(name string) (*memprof.Profile, analyze.Input, error) { return a.readFarProfile(ctx, far, name, int64(f.most)) }
+		src.read = func(name string) (*memprof.Profile, analyze.Input, error) {
+			return a.readFarProfile(ctx, far, name, int64(f.most))
+		}
 		for _, name := range far.names {
 			if isProfileName(name) {
 				src.profiles = append(src.profiles, name)
