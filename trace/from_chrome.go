@@ -177,8 +177,9 @@ func (c *chromeReader) open(in *input) (rd *chromejson.Reader, stop func()) {
 	ahead := chromejson.NewAhead(blocks, opts)
 	c.rd, c.events = ahead.Reader, ahead
 	return c.rd, func() {
-		blocks.stop()
+		blocks.ahead.Stop() // the scanner may wait for a block
 		ahead.Close()
+		blocks.close()
 	}
 }
 

@@ -85,7 +85,7 @@ func fromPerfetto(t *Trace, in *input, opts Options) error {
 	var src io.Reader = in.r
 	if in.gzip != nil {
 		blocks := newPipeline(in, 3)
-		defer blocks.stop()
+		defer blocks.close()
 		src = &blockReader{src: blocks}
 	}
 	x := &perfettoReader{

@@ -18,7 +18,7 @@ type pipeline struct {
 }
 
 // newPipeline yields the rest of a gzip input through the given number of buffers.
-// It must be stopped.
+// It must be closed.
 func newPipeline(in *input, buffers int) *pipeline {
 	return &pipeline{head: bytes.Clone(in.head), ahead: inflate.NewAhead(in.gzip, buffers)}
 }
@@ -40,5 +40,5 @@ func (p *pipeline) Release() {
 	}
 }
 
-// stop ends the goroutine and waits for it.
-func (p *pipeline) stop() { p.ahead.Close() }
+// close ends the goroutine and waits for it. No block may be used after it.
+func (p *pipeline) close() { p.ahead.Close() }

@@ -2,7 +2,10 @@
 
 package chromejson
 
-import "errors"
+import (
+	"errors"
+	"sync"
+)
 
 // A Lender is a source whose blocks stay valid until they are released, the
 // oldest first. Release is called from another goroutine than Next.
@@ -69,7 +72,13 @@ func NewAhead(src Lender, opt Options) *Ahead {
 	return a
 }
 
+// spare holds batches of documents that are done.
+var spare sync.Pool
+
 func newBatch(wanted int) *batch {
+	if b, ok := spare.Get().(*batch); ok && len(b.events[0].want) == wanted {
+		return b
+	}
 	b := &batch{events: make([]Event, batchLen)}
 	spans := make([]span, batchLen*wanted)
 	for i := range b.events {
@@ -164,20 +173,30 @@ func (a *Ahead) giveBack() {
 		return
 	}
 	if b.heavy {
-		for i := range b.events {
-			b.events[i].reset()
-			clear(b.events[i].Fields[:cap(b.events[i].Fields)])
-		}
+		b.clear()
 	}
 	b.n, b.blocks, b.heavy = 0, 0, false
 	a.free <- b
 }
 
+// clear lets go of what events point into.
+func (b *batch) clear() {
+	for i := range b.events {
+		b.events[i].reset()
+		clear(b.events[i].Fields[:cap(b.events[i].Fields)])
+	}
+}
+
 // Origin is [Reader.Origin] for the events up to the last returned.
 func (a *Ahead) Origin() int64 { return a.cur.origin }
 
-// Close waits for the scanner to stop.
+// Close waits for the scanner to stop. No event may be used after it.
 func (a *Ahead) Close() {
 	close(a.stop)
 	<-a.done
+	for range len(a.free) {
+		b := <-a.free
+		b.clear()
+		spare.Put(b)
+	}
 }

@@ -153,8 +153,9 @@ func BenchmarkGzip(b *testing.B) {
 					if mode == "ahead" {
 						z := inflate.NewAhead(z, 5)
 						a := NewAhead(z, Options{Want: jaxKeys})
-						defer a.Close()
 						defer z.Close()
+						defer a.Close()
+						defer z.Stop()
 						rd = a
 					}
 					if n, dur := drain(b, rd); n != sum.Events || dur != sum.Dur {

@@ -2,7 +2,10 @@
 
 package inflate
 
-import "io"
+import (
+	"io"
+	"sync"
+)
 
 // Ahead decompresses in a goroutine of its own while the caller uses the blocks
 // before, so that decompression and parsing take two cores.
@@ -12,6 +15,7 @@ type Ahead struct {
 	lent   chan []byte // buffers of the blocks handed out, in order
 	stop   chan struct{}
 	done   chan struct{}
+	once   sync.Once
 	err    error
 }
 
@@ -33,7 +37,7 @@ func NewAhead(z *Reader, buffers int) *Ahead {
 	}
 	a.free <- z.own
 	for range buffers - 1 {
-		a.free <- make([]byte, len(z.own))
+		a.free <- newBuffer(len(z.own))
 	}
 	go a.run(z)
 	return a
@@ -77,9 +81,36 @@ func (a *Ahead) Next() ([]byte, error) {
 // back yet. It may be called while another goroutine calls Next.
 func (a *Ahead) Release() { a.free <- <-a.lent }
 
-// Close stops decompression, once a read of the input in progress has returned.
-// A call of Next that waits for a block returns.
-func (a *Ahead) Close() {
-	close(a.stop)
+// Stop stops decompression, once a read of the input in progress has returned. A
+// call of Next that waits for a block returns. Blocks stay valid.
+func (a *Ahead) Stop() {
+	a.once.Do(func() { close(a.stop) })
 	<-a.done
 }
+
+// Close stops decompression and takes back all blocks.
+func (a *Ahead) Close() {
+	a.Stop()
+	for d := range a.blocks {
+		keepBuffer(d.buf)
+	}
+	for range len(a.free) {
+		keepBuffer(<-a.free)
+	}
+	for range len(a.lent) {
+		keepBuffer(<-a.lent)
+	}
+}
+
+// spare holds buffers of readers that are done: who reads one file after the other
+// doesn't pay for fresh memory each time.
+var spare sync.Pool
+
+func newBuffer(size int) []byte {
+	if b, ok := spare.Get().(*[]byte); ok && len(*b) == size {
+		return *b
+	}
+	return make([]byte, size)
+}
+
+func keepBuffer(b []byte) { spare.Put(&b) }

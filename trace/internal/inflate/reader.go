@@ -93,7 +93,7 @@ func NewReader(r io.Reader, opt Options) (*Reader, error) {
 	z := &Reader{
 		src: r,
 		in:  make([]byte, 64<<10+pad),
-		own: make([]byte, history+block+maxMatch+slack),
+		own: newBuffer(history + block + maxMatch + slack),
 		max: opt.MaxBytes,
 	}
 	z.member = 1
