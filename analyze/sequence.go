@@ -63,6 +63,7 @@ func (s *study) openWindows() {
 			w.device, w.span = d, span{e.Start, e.Start.Add(e.Dur)}
 		}
 	}
+	once := make(map[int][]int32) // by device
 	for i := range s.programs {
 		p := &s.programs[i]
 		w := &s.windows[p.index+1]
@@ -72,26 +73,29 @@ func (s *study) openWindows() {
 		if w.device = int(s.ops[p.ops[0]].device); w.device < 0 { // several
 			w.device = s.devices[0]
 		}
-		if s.onceOn(w.device, p.index) < minLayers*minVariety {
+		if once[w.device] == nil {
+			once[w.device] = s.onceOn(w.device)
+		}
+		if once[w.device][p.index+1] < minLayers*minVariety {
 			w.span = span{} // the whole capture is not worth keeping
 		}
 	}
 }
 
-// onceOn counts the ops of a program that ran once on a device.
-func (s *study) onceOn(device, program int) int {
-	count := make(map[trace.OpID]int64)
+// onceOn counts, for each program, its ops that ran once on a device; by program
+// index, shifted by one.
+func (s *study) onceOn(device int) []int32 {
+	count := make([]int64, len(s.ops))
 	for _, i := range s.tracksOn[device] {
 		for k := range s.tallies[i].ops {
-			if t := &s.tallies[i].ops[k]; s.program(t.op).index == program {
-				count[t.op] += t.count
-			}
+			t := &s.tallies[i].ops[k]
+			count[t.op] += t.count
 		}
 	}
-	n := 0
-	for _, c := range count {
+	n := make([]int32, len(s.programs))
+	for id, c := range count {
 		if c == 1 {
-			n++
+			n[s.program(trace.OpID(id)).index+1]++
 		}
 	}
 	return n
