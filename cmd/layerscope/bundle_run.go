@@ -202,7 +202,9 @@ func hostWindow(t *trace.Trace) analyze.Duration {
 // describe adds what the analysis of a capture says to a bundle in the making.
 func describe(opts *bundle.Options, an *analyze.Analysis, title, suffix string) error {
 	for _, h := range an.Capture.Hosts {
-		opts.Names[h] = "host"
+		if !fileNamed(an, h) {
+			opts.Names[h] = "host"
+		}
 	}
 	opts.Commit = cmp.Or(opts.Commit, commitOf(an))
 	if d := devicesOf(an); d != "" {
@@ -226,6 +228,15 @@ func describe(opts *bundle.Options, an *analyze.Analysis, title, suffix string) 
 	opts.Files["analysis/report"+suffix+".json"] = doc.Bytes()
 	opts.Files["analysis/summary"+suffix+".md"] = summary.Bytes()
 	return nil
+}
+
+// fileNamed says whether a host is called after its file, for want of a name.
+// Profilers call XSpace and trace files after hosts.
+func fileNamed(an *analyze.Analysis, host string) bool {
+	return slices.ContainsFunc(an.Inputs, func(in analyze.Input) bool {
+		ext, ok := strings.CutPrefix(filepath.Base(in.Path), host)
+		return ok && ext != "" && !strings.HasPrefix(ext, ".xplane.pb") && !strings.HasPrefix(ext, ".trace.json")
+	})
 }
 
 // A requestFacts is what request, settings and server say that belongs into

@@ -181,3 +181,22 @@ func bundledTraces(dir string) (string, bool) {
 	}
 	return traces, true
 }
+
+// bundledCapture returns the capture of a bundle with one file of captures: its
+// name need not say what it is, as names in directories must.
+func bundledCapture(dir string) (string, bool) {
+	traces, ok := bundledTraces(dir)
+	if !ok {
+		return "", false
+	}
+	one, n := "", 0
+	err := filepath.WalkDir(traces, func(p string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			if n++; d.Type().IsRegular() { // a link leads out
+				one = p
+			}
+		}
+		return err
+	})
+	return one, err == nil && n == 1 && one != ""
+}

@@ -81,6 +81,9 @@ func runsIn(path string) ([]string, error) {
 	if err != nil || !info.IsDir() {
 		return []string{path}, nil // opening it says what is wrong
 	}
+	if one, ok := bundledCapture(path); ok {
+		return []string{one}, nil
+	}
 	if traces, ok := bundledTraces(path); ok {
 		return runsIn(traces)
 	}

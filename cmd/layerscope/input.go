@@ -244,7 +244,11 @@ func (a *app) open(ctx context.Context, in input, opts trace.Options) (*trace.Tr
 	if isProfile(in.path) {
 		return nil, &trace.InputError{Path: in.path, Msg: "a pprof profile, wanted a capture", Hint: "layerscope memory " + quoted(in.path) + " reads profiles of memory"}
 	}
-	return trace.Open(in.path, opts)
+	path := in.path
+	if one, ok := bundledCapture(path); ok {
+		path = one
+	}
+	return trace.Open(path, opts)
 }
 
 // A readCounter counts the bytes read through it.
