@@ -68,7 +68,7 @@ func (c *chromeReader) beyond() (OpID, bool) {
 //
 // Note: with an allocation for each text, and Trace.Ops grown by append, 10,000
 // ops in 11 MB of JSON took 9 ms beside the 3 of scanning them; with texts in a
-// store and Trace.Ops doubled, 4; with drafts 2.
+// store and Trace.Ops doubled, 4; with drafts 3.
 type opDraft struct {
 	name, long, scope, category, source, shape, dedup textRef
 

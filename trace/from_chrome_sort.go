@@ -6,8 +6,8 @@ package trace
 // file: JAX writes events in any order, and Kineto one kind after the other. It
 // merges the runs that are in order, of which there are few.
 //
-// Note: sorting in place by sort.Stable took 0.6 ms for the 10,000 events of a
-// thread of Kineto's, a fourteenth of reading the file; merging runs takes 0.1.
+// Note: sorting in place by sort.Stable took a sixteenth of reading a file of
+// Kineto's, 0.6 ms for 10,000 events.
 func (ln *lane) order() {
 	ends := ln.runsInOrder()
 	if len(ends) < 2 {
