@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -209,5 +210,38 @@ func (c *Comparison) noRows(rule *GateRule) error {
 	case "flops", "bytes", "plan_bytes":
 		return fmt.Errorf("rule %q: the captures state no %s", rule.Rule, rule.Subject)
 	}
-	return fmt.Errorf("rule %q: no layer or part is called %q", rule.Rule, rule.Subject)
+	near := c.near(rule.Subject)
+	if len(near) == 0 {
+		return fmt.Errorf("rule %q: no layer or part is called %q", rule.Rule, rule.Subject)
+	}
+	return fmt.Errorf("rule %q: no layer or part is called %q; there are %s", rule.Rule, rule.Subject, strings.Join(near, ", "))
+}
+
+// near are the layers and parts whose names are most like one, by what they begin
+// and end with: five at most.
+func (c *Comparison) near(name string) []string {
+	type candidate struct {
+		name string
+		like int
+	}
+	var all []candidate
+	for _, r := range c.Rows {
+		if r.Level != "layer" || slices.ContainsFunc(all, func(x candidate) bool { return x.name == r.Key }) {
+			continue
+		}
+		n, front, back := min(len(name), len(r.Key)), 0, 0
+		for front < n && name[front] == r.Key[front] {
+			front++
+		}
+		for back < n-front && name[len(name)-1-back] == r.Key[len(r.Key)-1-back] {
+			back++
+		}
+		all = append(all, candidate{r.Key, front + back})
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int { return b.like - a.like })
+	var out []string
+	for _, x := range all[:min(5, len(all))] {
+		out = append(out, x.name)
+	}
+	return out
 }

@@ -103,7 +103,7 @@ func TestGateOfWhatIsNotKnown(t *testing.T) {
 	p := plan{layers: 4, steps: 3, layer: func(r, s, l int) int64 { return layerTime + wobble(r, s, l) }}
 	base, new := p.side(t, "base", 0, 2), p.side(t, "new", 5, 2)
 	c := diffed(t, base, new, analyze.DiffOptions{})
-	for rule, want := range map[string]string{"peak_hbm>+1%": "peak memory is not known", "flops>+1%": "state no flops", "layer_9>+1%": `no layer or part is called "layer_9"`} {
+	for rule, want := range map[string]string{"peak_hbm>+1%": "peak memory is not known", "flops>+1%": "state no flops", "layer_9>+1%": `no layer or part is called "layer_9"; there are layer_0, layer_1, layer_2, layer_3`} {
 		rules, err := analyze.ParseGate(rule)
 		if err != nil {
 			t.Fatal(err)

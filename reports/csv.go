@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 
@@ -162,4 +163,11 @@ func (r *Report) csvFindings(c *csvWriter) {
 
 func integer[N ~int | ~int64](n N) string { return strconv.FormatInt(int64(n), 10) }
 
-func real(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+// real writes whole numbers as such, and others without an exponent while they are
+// of a size that people count in.
+func real(f float64) string {
+	if m := math.Abs(f); m == 0 || m >= 1e-4 && m < 1e18 {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(f, 'g', -1, 64)
+}

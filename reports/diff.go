@@ -90,7 +90,13 @@ func (d *diffReport) headline() []string {
 	scale := quantity.Time.Scale(ints(step.Base, step.New)...)
 	detail := fmt.Sprintf("Op time of a mean step: %s → %s, %s", scale.FormatUnit(quantity.Int(int64(step.Base))), scale.FormatUnit(quantity.Int(int64(step.New))), signedTime(k.Delta))
 	if k.Added != 0 || k.Removed != 0 || k.Unattributed != 0 {
-		detail += fmt.Sprintf(" = matched %s + added %s − removed %s + unattributed %s", signedTime(k.Matched), duration(k.Added), duration(k.Removed), signedTime(k.Unattributed))
+		detail += " = matched " + signedTime(k.Matched)
+		if k.Added != 0 || k.Removed != 0 {
+			detail += fmt.Sprintf(" + added %s − removed %s", duration(k.Added), duration(k.Removed))
+		}
+		if k.Unattributed != 0 {
+			detail += " + unattributed " + signedTime(k.Unattributed)
+		}
 	}
 	detail += fmt.Sprintf(". %s against %s.", sideEvidence(&c.Base), sideEvidence(&c.New))
 	return []string{line, detail}
@@ -98,17 +104,19 @@ func (d *diffReport) headline() []string {
 
 // sameFiles says whether each capture of one side is on the other as well.
 func (d *diffReport) sameFiles() bool {
-	runs := func(s *analyze.Side) (out []string) {
-		for _, r := range s.Runs {
-			for _, in := range r.Inputs {
-				out = append(out, identity(&in))
-			}
+	base := files(&d.c.Base)
+	return len(base) > 0 && base[0] != "" && slices.Equal(base, files(&d.c.New))
+}
+
+// files are the identities of a side's files, sorted.
+func files(s *analyze.Side) (out []string) {
+	for _, r := range s.Runs {
+		for _, in := range r.Inputs {
+			out = append(out, identity(&in))
 		}
-		slices.Sort(out)
-		return out
 	}
-	base := runs(&d.c.Base)
-	return len(base) > 0 && base[0] != "" && slices.Equal(base, runs(&d.c.New))
+	slices.Sort(out)
+	return out
 }
 
 // identity is the same for files of the same content, as far as that is known

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -78,26 +79,57 @@ func (t *Trace) chargeKernels() {
 	}
 }
 
-// addHLO reads modules that the user supplies for programs without one, and
-// gives them to the programs of that name.
+// A supplied is a module that the user supplies.
+type supplied struct {
+	path   string
+	module *hlo.Module
+	raw    []byte
+	used   bool
+}
+
+// addHLO reads modules that the user supplies for programs without one, and gives
+// them to the programs of their name: to the one of their id, where it has one of
+// that name (CPUs and GPUs count programs and modules alike), else to all.
 func (t *Trace) addHLO(paths []string, limit int64) error {
-	for _, path := range paths {
+	files := make([]supplied, len(paths))
+	for i, path := range paths {
 		m, raw, err := readModule(path, limit)
 		if err != nil {
 			return at(path, err)
 		}
-		used := false
-		for i := range t.Programs {
-			p := &t.Programs[i]
-			if p.Module == nil && (p.Name == m.Name || strings.HasPrefix(m.Name, p.Name+".")) {
-				p.Module, p.raw, used = m, raw, true
-			}
+		files[i] = supplied{path: path, module: m, raw: raw}
+	}
+	for i := range files {
+		f := &files[i]
+		t.give(f, func(p *Program) bool { return f.module.ID != 0 && p.ID == uint64(f.module.ID) })
+	}
+	for i := range files {
+		f := &files[i]
+		if f.used {
+			continue
 		}
-		if !used {
-			t.find(Finding{Code: "hlo-unused", Severity: Warning, Message: path + ": module " + m.Name + " fits no program of the capture without HLO", Hint: "the module's name must be the program's, such as jit_score"})
+		switch n := t.give(f, func(*Program) bool { return true }); n {
+		case 0:
+			t.find(Finding{Code: "hlo-unused", Severity: Warning, Message: f.path + ": module " + f.module.Name + " fits no program of the capture without HLO", Hint: "the module's name must be the program's, such as jit_score"})
+		case 1:
+		default:
+			t.find(Finding{Code: "hlo-by-name", Severity: Warning, Count: int64(n), Message: fmt.Sprintf("%s: module %s was given to %d programs of that name: the id of none is the module's (%d)", f.path, f.module.Name, n, f.module.ID),
+				Hint: "they may be compiled of other shapes: scopes and costs are only right for the one that the module is of"})
 		}
 	}
 	return nil
+}
+
+// give gives a module to the programs of its name without one that fit.
+func (t *Trace) give(f *supplied, fits func(*Program) bool) (n int) {
+	for i := range t.Programs {
+		p := &t.Programs[i]
+		if p.Module == nil && (p.Name == f.module.Name || strings.HasPrefix(f.module.Name, p.Name+".")) && fits(p) {
+			p.Module, p.raw, f.used = f.module, f.raw, true
+			n++
+		}
+	}
+	return n
 }
 
 // readModule reads an HLO module, compressed or not, of at most limit bytes when it

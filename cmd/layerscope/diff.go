@@ -198,6 +198,7 @@ func (a *app) compare(ctx context.Context, args []string, in *inputFlags, f *dif
 	if dashes > 1 {
 		return nil, usagef("", "standard input can be read only once")
 	}
+	tellApart(parsed)
 	var err error
 	if opts.Noise, err = a.findNoise(ctx, f.noise, parsed); err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ import (
 // being a capture or a directory of captures.
 type sideArg struct {
 	label string
+	paths []string // that the label is made of; nil = it was given
 	runs  []string
 	dirs  []string // where noise.json may be
 }
@@ -26,10 +27,7 @@ type sideArg struct {
 func (a *app) parseSide(ctx context.Context, arg string) (sideArg, error) {
 	in := parseInput(arg)
 	side := sideArg{label: in.label}
-	paths := []string{in.path}
-	if _, err := os.Stat(in.path); err != nil {
-		paths = strings.Split(in.path, ",")
-	}
+	paths := splitPaths(in.path)
 	for _, p := range paths {
 		if p == "" {
 			return side, usagef("", "%s: an input between commas is empty", arg)
@@ -44,12 +42,54 @@ func (a *app) parseSide(ctx context.Context, arg string) (sideArg, error) {
 		}
 	}
 	if side.label == "" {
-		side.label = filepath.Base(strings.TrimSuffix(paths[0], "/"))
-		if len(paths) > 1 {
-			side.label += fmt.Sprintf(" (+%d)", len(paths)-1)
-		}
+		side.paths = paths
+		side.name(1)
 	}
 	return side, nil
+}
+
+// splitPaths takes a comma list apart, unless a file of that whole name exists.
+func splitPaths(list string) []string {
+	if exists(list) {
+		return []string{list}
+	}
+	return strings.Split(list, ",")
+}
+
+// name labels a side that has no label of its own with the last n parts of its
+// first path. It reports whether that is all of them.
+func (s *sideArg) name(n int) (all bool) {
+	parts := strings.Split(strings.TrimRight(filepath.ToSlash(s.paths[0]), "/"), "/")
+	s.label = strings.Join(parts[max(0, len(parts)-n):], "/")
+	if len(s.paths) > 1 {
+		s.label += fmt.Sprintf(" (+%d)", len(s.paths)-1)
+	}
+	return n >= len(parts)
+}
+
+// tellApart gives sides whose files are called alike the names of the directories
+// above them as well, as far as that is needed.
+func tellApart(sides []sideArg) {
+	for i := range sides {
+		var alike []int
+		for j := range sides {
+			if sides[j].label == sides[i].label {
+				alike = append(alike, j)
+			}
+		}
+		for n := 2; len(alike) > 1 && n < 64; n++ {
+			labels, all := make(map[string]bool), true
+			for _, j := range alike {
+				if sides[j].paths != nil && !sides[j].name(n) {
+					all = false
+				}
+				labels[sides[j].label] = true
+			}
+			if len(labels) == len(alike) || all {
+				break
+			}
+		}
+	}
 }
 
 // runsOf lists the runs of a path or an address, and where its noise.json may be.
