@@ -37,6 +37,7 @@ type Analysis struct {
 	Async      Async
 	Host       []HostRow
 	Compiles   []Compile
+	Allocators []AllocatorUse // of captures with events of memory allocators; see [Memory]
 
 	// StepDur and StepOpTime sum up the steps that are not excluded: their
 	// durations and the op time in each.

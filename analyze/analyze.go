@@ -99,6 +99,7 @@ func Analyze(t *trace.Trace, opts Options) (*Analysis, error) {
 	if err := s.tableHost(); err != nil {
 		return nil, err
 	}
+	s.out.Allocators = allocators(t.Allocs)
 	s.judge()
 	return s.out, nil
 }

@@ -27,7 +27,8 @@ type AllocatorUse struct {
 	// leaves out the stack, and may be below Peak.
 	Lifetime int64
 
-	Active []ActiveMemory // at the peak, the largest first
+	Active   []ActiveMemory // at the peak, the largest first
+	Timeline []MemorySample // by time
 
 	// Unfreed are the allocations of the window that were not freed in it.
 	Unfreed, UnfreedBytes int64
@@ -99,6 +100,7 @@ func allocator(name, host string, events []*trace.Alloc) AllocatorUse {
 	events = slices.Clone(events)
 	slices.SortStableFunc(events, func(a, b *trace.Alloc) int { return cmp.Compare(a.InLine, b.InLine) })
 	steps := fillSteps(events)
+	u.Timeline = timeline(events)
 	u.unfreed(events)
 	u.active(events, steps, peak)
 	return u

@@ -16,7 +16,7 @@ import (
 // with charts in front of their tables.
 func (r *Report) reportPage() page {
 	view := *r
-	if len(view.opts.By) == 0 {
+	if len(view.opts.By) == 0 && !view.empty() {
 		view.opts.By = []string{"layer", "step", "component", "scope", "op", "category", "program", "source"}
 	}
 	pg := page{kind: "report", lead: view.tiles(), data: view.pageData()}
@@ -25,10 +25,13 @@ func (r *Report) reportPage() page {
 		pg.parts = append(pg.parts, pagePart{block: view.deviceBlock()})
 	}
 	for _, s := range view.chosen() {
-		if view.empty() {
-			break // tables of zeros tell nothing
+		if view.empty() && s.name != "host" {
+			continue // tables of zeros tell nothing
 		}
 		pg.parts = append(pg.parts, view.pageParts(s)...)
+	}
+	if len(r.opts.By) == 0 {
+		pg.parts = append(pg.parts, view.memoryParts()...)
 	}
 	pg.parts = append(pg.parts, pagePart{block: view.findingBlock(), id: "findings"}, pagePart{block: view.provenance(), id: "provenance"})
 	return pg

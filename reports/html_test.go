@@ -77,7 +77,8 @@ func attr(e xml.StartElement, name string) string {
 // TestHTMLIsOneFile checks what a page may consist of: nothing that loads, no
 // style or script but the two that its policy names, no id twice.
 func TestHTMLIsOneFile(t *testing.T) {
-	pages := map[string]*Report{"diff": Diff(Options{}, slowedLayer(t)), "inspect": Inspect(model{layers: 2}.analysis(), Options{})}
+	pages := map[string]*Report{"diff": Diff(Options{}, slowedLayer(t)), "inspect": Inspect(model{layers: 2}.analysis(), Options{}),
+		"memory": Memory(memoryUse(), memoryGrowth(), Options{}), "report with memory": New(withMemory(t), Options{})}
 	for _, c := range goldenCases(t) {
 		pages[c.name] = New(c.a, c.opts)
 	}

@@ -32,6 +32,7 @@ func Memory(use *analyze.MemoryUse, growth *analyze.MemoryGrowth, opts Options) 
 	}
 	r.document = func() any { return m.json() }
 	r.records = m.csv
+	r.page = func(*Report) page { return m.page() }
 	return r
 }
 
@@ -209,7 +210,7 @@ func (m *memoryReport) activeBlocks() []block {
 			out[most-1].after = append(out[most-1].after, plural(len(m.use.Allocators)-i, "more allocator")+" with --all.")
 			break
 		}
-		b := block{title: "Alive at the peak of " + a.Name}
+		b := block{title: activeTitle(a)}
 		t := tab{columns: []texttab.Column{
 			{Header: "scope", Code: true, Elide: true}, {Header: "region"}, {Header: "shape", Elide: true}, {Header: "count", Unit: quantity.Count},
 			{Header: "of each", Unit: quantity.Bytes, Scale: "b"}, {Header: "bytes", Unit: quantity.Bytes, Scale: "b"}, {Header: "of peak", Unit: quantity.Share},

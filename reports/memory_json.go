@@ -51,6 +51,13 @@ type jsonAllocator struct {
 	Unfreed        int64        `json:"unfreed"`
 	UnfreedBytes   int64        `json:"unfreed_bytes"`
 	Active         []jsonActive `json:"active"`
+	Timeline       []jsonSample `json:"timeline"`
+}
+
+type jsonSample struct {
+	AtPS  int64 `json:"at_ps"`
+	Bytes int64 `json:"bytes"`
+	Most  int64 `json:"most_bytes"`
 }
 
 type jsonActive struct {
@@ -150,6 +157,7 @@ func newJSONAllocator(a *analyze.AllocatorUse) jsonAllocator {
 		list(a.Active, func(c *analyze.ActiveMemory) jsonActive {
 			return jsonActive{c.Scope, c.Region, c.Shape, c.Special, c.Count, c.Bytes, c.Requested}
 		}),
+		list(a.Timeline, func(s *analyze.MemorySample) jsonSample { return jsonSample{int64(s.At), s.Held, s.Most} }),
 	}
 }
 

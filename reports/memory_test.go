@@ -28,6 +28,7 @@ func memoryUse() *analyze.MemoryUse {
 			PeakAt: 1_000_000, Capacity: 1005, Lifetime: 500, Fragmentation: 0.25, Unfreed: 1, UnfreedBytes: 30,
 			Active: []analyze.ActiveMemory{{Scope: "unused preallocated device memory", Special: true, Count: 1, Bytes: 100, Requested: 100},
 				{Scope: hostile, Count: 2, Bytes: 30, Requested: 29}},
+			Timeline: []analyze.MemorySample{{At: 0, Held: 100, Most: 100}, {At: 1_000_000, Held: 160, Most: 165}, {At: 2_000_000, Held: 130, Most: 130}},
 		}},
 		Programs: []analyze.ProgramMemory{{
 			Name: "jit_score", ID: 1 << 63, Space: "HBM", Peak: 300, Heap: 200, Indefinite: 100, Parameters: 60, LiveOut: 40, Total: 400,

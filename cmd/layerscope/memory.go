@@ -66,7 +66,7 @@ makes one end with 4. A directory with memory_before.prof and memory_after.prof 
 	flags.BoolVar(&f.all, "all", false, "all rows of all allocators")
 	flags.StringVar(&f.title, "title", "", "`NAME` of the input in the headline")
 	flags.BoolVar(&f.strict, "strict", false, "exit 4 when there are errors or warnings, such as a suspected leak")
-	out.register(cmd, "text", "md", "json", "csv")
+	out.register(cmd, "text", "md", "html", "json", "csv")
 	return cmd
 }
 

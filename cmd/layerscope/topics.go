@@ -33,7 +33,7 @@ func helpTopics() []*cobra.Command {
 Written, by --format or by the extension of -o:
   text   for a terminal; the same when piped, without colour
   md     GitHub-flavoured Markdown
-  html   one page that needs nothing else: charts to choose from, tables to sort and filter; report and diff, one input
+  html   one page that needs nothing else: charts to choose from, tables to sort and filter; report, diff and memory, one input
   svg    a chart; history
   csv    one table of all sections, told apart by the first columns; picoseconds, bytes and fractions
   json   one document an input, described in docs/schema; picoseconds as 64-bit integers

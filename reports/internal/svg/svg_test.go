@@ -59,6 +59,8 @@ func charts() map[string]string {
 		"changes":   changes.SVG(),
 		"times":     times.SVG(),
 		"trend":     trend().SVG(),
+		"timeline":  timeline().SVG(),
+		"no_events": Timeline{Frame: Frame{Title: "nothing"}, Unit: quantity.Bytes}.SVG(),
 		"sparkline": Sparkline{Frame: Frame{Desc: "step time of the last 7 runs"}, Values: []float64{3, 3.1, 2.9, math.NaN(), 4, 4.1, 4}, Changes: []int{4}}.SVG(),
 		"icicle":    Icicle{Frame: Frame{Title: "Scopes", Desc: "Self time by scope."}, Unit: quantity.Time, Root: tree()}.SVG(),
 		"flame":     Icicle{Frame: Frame{Title: "Scopes", Desc: "Self time by scope.", Width: 480, Inner: true, ID: "f1"}, Unit: quantity.Time, Root: tree(), Flame: true, Depth: 2}.SVG(),
@@ -78,6 +80,16 @@ func trend() Trend {
 	}
 	t.Points[5].Value = math.NaN()
 	t.Changes = []TrendChange{{12, 1.52e9, 1.64e9, "c12 mlp: fuse gate and up"}}
+	return t
+}
+
+func timeline() Timeline {
+	t := Timeline{Frame: Frame{Title: "Memory in use", Desc: "Bytes over time; the peak is marked."}, Unit: quantity.Bytes, Axis: "bytes in use"}
+	for i := range 60 {
+		held := float64((i*37%50 + 10) << 20)
+		t.Points = append(t.Points, TimelineSample{At: 1e9 + float64(i)*3e7, Value: held, Most: held + float64(i%3)*float64(4<<20)})
+	}
+	t.Peak = TimelineSample{At: t.Points[44].At, Value: t.Points[44].Most}
 	return t
 }
 
