@@ -262,10 +262,37 @@ func TestAllocatorByHand(t *testing.T) {
 			{Count: 2, Bytes: 30, Requested: 29},
 			{Scope: "stack", Region: "stack", Shape: "unknown", Special: true, Count: 1, Bytes: 5, Requested: 5},
 		},
+		Timeline: []analyze.MemorySample{
+			{At: 1010, Held: 145, Most: 145}, {At: 1020, Held: 105, Most: 105}, {At: 1030, Held: 135, Most: 135}, {At: 1040, Held: 165, Most: 165}, {At: 1050, Held: 135, Most: 135},
+		},
 		Unfreed: 1, UnfreedBytes: 30,
 	}}
 	if d := gocmp.Diff(want, use.Allocators); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestTimelineHidesNoPeak: a window of many events has a sample for each of 400
+// stretches, and one of them holds the peak.
+func TestTimelineHidesNoPeak(t *testing.T) {
+	tr := &trace.Trace{}
+	for i := range 10_000 {
+		held := int64(100 + i%7)
+		if i == 7777 {
+			held = 5000 // for one event
+		}
+		tr.Allocs = append(tr.Allocs, trace.Alloc{Allocator: "0", Time: trace.Time(i * 1000), Addr: uint64(i), Bytes: 1, Allocated: held, Step: -1})
+	}
+	a := analyze.Memory(tr, nil).Allocators[0]
+	most, last := int64(0), trace.Time(-1)
+	for _, s := range a.Timeline {
+		if s.At <= last || s.Held > s.Most {
+			t.Fatalf("sample %+v after %d", s, last)
+		}
+		most, last = max(most, s.Most), s.At
+	}
+	if len(a.Timeline) != 400 || most != a.Peak || a.Timeline[399].Held != 100+9999%7 {
+		t.Errorf("%d samples, most %d of peak %d", len(a.Timeline), most, a.Peak)
 	}
 }
 
