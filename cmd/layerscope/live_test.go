@@ -446,7 +446,7 @@ func TestLostForwards(t *testing.T) {
 		return out
 	}
 	l := &live{load: &capture.Load{Concurrency: 1}}
-	// Ten are inside; the one that begins with the window is not behind its begin.
+	// Nine are inside; the one that begins with the window is too near its begin.
 	if got := l.lostForwards(take(5)); len(got) != 1 || got[0].Count != 4 {
 		t.Errorf("%+v, want 4 of 9", got)
 	}

@@ -55,8 +55,9 @@ type Call struct {
 func (c *Call) Failed() bool { return c.Err != "" }
 
 // Run sends requests until n are done, or until is closed; n = 0 means no number.
-// Requests under way are finished, unless the context ends, and all are returned
-// in the order of their begin. Requests that fail are calls too.
+// Requests under way are finished, unless the context ends: those that it cuts off
+// are left out. The others are returned in the order of their begin; those that
+// fail are calls too.
 func (l *Load) Run(ctx context.Context, n int, until <-chan struct{}) []Call {
 	l.once.Do(func() { l.web = newWeb(l.URL, l.Key) })
 	var (
@@ -69,6 +70,9 @@ func (l *Load) Run(ctx context.Context, n int, until <-chan struct{}) []Call {
 		group.Go(func() {
 			for k := sent.Add(1); (n == 0 || k <= int64(n)) && ctx.Err() == nil && !isClosed(until); k = sent.Add(1) {
 				c := l.one(ctx, int((k-1)%int64(len(l.Bodies))))
+				if c.Failed() && ctx.Err() != nil {
+					return
+				}
 				mu.Lock()
 				calls = append(calls, c)
 				mu.Unlock()

@@ -96,7 +96,22 @@ func Dial(ctx context.Context, t Target) (*Server, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if len(failures) == 2 && refusal(failures[0]) == refusal(failures[1]) && refusal(failures[0]) != "" {
+		failures = failures[1:] // nobody is there, which need not be said twice
+	}
+	if len(failures) == 2 {
+		return nil, fmt.Errorf("%s: no profiler of a server was found: %w; %w", t.URL, failures[0], failures[1])
+	}
 	return nil, fmt.Errorf("%s: no profiler of a server was found: %w", t.URL, errors.Join(failures...))
+}
+
+// refusal is what the dialler says when it comes to no connection, or nothing.
+func refusal(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return op.Error()
+	}
+	return ""
 }
 
 // Close lets connections go.

@@ -222,6 +222,7 @@ func (s *Server) startBody(set *Settings) (map[string]any, error) {
 func (s *Server) follow(ctx context.Context, w *Window, set *Settings) {
 	stopped, err := s.untilIdle(ctx, w, set)
 	if err == nil && stopped {
+		w.res.End = time.Now() // what is answered while the server stops may not be in the capture
 		err = s.stopProfile(ctx)
 	}
 	w.close()

@@ -7,11 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,6 +104,24 @@ func TestSGLangStop(t *testing.T) {
 	res = captured(t, s, Settings{Steps: 5, Duration: 150 * time.Millisecond})
 	if !res.Early || !strings.Contains(strings.Join(res.Notes, " "), "did not come") {
 		t.Errorf("%+v", res)
+	}
+}
+
+// TestWindowEndsAtStop: what is answered while the server stops is behind the end.
+func TestWindowEndsAtStop(t *testing.T) {
+	sg, _, _ := sglang(t)
+	var stop atomic.Int64
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/stop_profile" {
+			stop.CompareAndSwap(0, time.Now().UnixNano())
+		}
+		sg.ServeHTTP(w, r)
+	}))
+	defer web.Close()
+	s := dial(t, Target{URL: web.URL})
+	res := captured(t, s, Settings{Duration: 10 * time.Millisecond})
+	if at := time.Unix(0, stop.Load()); !res.End.Before(at) || !res.End.After(res.Begin) {
+		t.Errorf("from %v to %v, told to stop at %v", res.Begin, res.End, at)
 	}
 }
 
@@ -223,12 +243,12 @@ func TestMisuse(t *testing.T) {
 func TestDialNothing(t *testing.T) {
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
-	if _, err := Dial(t.Context(), Target{URL: plain.URL}); err == nil || !strings.Contains(err.Error(), "/profile_status 404") || !strings.Contains(err.Error(), "GetSnapshot") {
+	if _, err := Dial(t.Context(), Target{URL: plain.URL}); err == nil || !strings.Contains(err.Error(), "/profile_status 404") || !strings.Contains(err.Error(), "; ") || !strings.Contains(err.Error(), "GetSnapshot") {
 		t.Errorf("%v", err)
 	}
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	if _, err := Dial(t.Context(), Target{URL: gone.URL}); err == nil || !strings.Contains(err.Error(), "refused") {
+	if _, err := Dial(t.Context(), Target{URL: gone.URL}); err == nil || strings.Count(err.Error(), "refused") != 1 || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%v", err)
 	}
 	keyed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -289,6 +309,18 @@ func TestLoad(t *testing.T) {
 	l.Concurrency = 3
 	if got := l.Run(t.Context(), 10, nil); len(got) != 10 {
 		t.Errorf("%d calls, want 10", len(got))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		cancel()
+		<-r.Context().Done()
+	}))
+	defer slow.Close()
+	cut := &Load{URL: slow.URL, Bodies: l.Bodies}
+	defer cut.Close()
+	if got := cut.Run(ctx, 0, nil); len(got) != 0 {
+		t.Errorf("%+v, want none: the context's end cut it off", got)
 	}
 	closed := make(chan struct{})
 	close(closed)

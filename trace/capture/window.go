@@ -124,7 +124,9 @@ func (s *Server) newWindow(ctx context.Context, set *Settings) (*Window, context
 
 func (w *Window) close() {
 	w.closing.Do(func() {
-		w.res.End = time.Now()
+		if w.res.End.IsZero() {
+			w.res.End = time.Now()
+		}
 		close(w.closed)
 	})
 }
