@@ -280,14 +280,27 @@ func sniff(head []byte, name string) (string, error) {
 	case xspace.LooksMangled(head):
 		return "", &InputError{Msg: "bytes replaced by EF BF BD: the file was written as text, wanted a binary XSpace", Hint: "copy the original again in binary mode; the lost bytes cannot be restored"}
 	}
-	kind := "binary data"
-	if utf8.Valid(text[:min(len(text), 64)]) && !bytes.ContainsAny(head[:min(len(head), 64)], "\x00\x01\x02") {
-		kind = "text"
+	found, hint := fmt.Sprintf("binary data beginning % x", head[:min(16, len(head))]), "all of them may be plain or .gz, .zst or .xz, or lie in a profile directory"
+	if s := text[:min(len(text), 64)]; utf8.Valid(trimRune(s)) && !bytes.ContainsAny(s, "\x00\x01\x02") {
+		found = fmt.Sprintf("text beginning %q", trimRune(text[:min(len(text), 32)]))
+		if low := bytes.ToLower(s); bytes.HasPrefix(low, []byte("<!doctype html")) || bytes.HasPrefix(low, []byte("<html")) {
+			hint = "a web page, such as one that reports an error or wants a login, was saved instead of the capture"
+		}
 	}
-	return "", &InputError{
-		Msg:  fmt.Sprintf("offset 0x0: %s beginning % x, wanted XSpace (*.xplane.pb), Trace Event JSON, Perfetto, speedscope, folded stacks, XProf tables or layerscope text", kind, head[:min(16, len(head))]),
-		Hint: "all of them may be plain or .gz, .zst or .xz, or lie in a profile directory",
+	return "", &InputError{Msg: "offset 0x0: " + found + ", wanted XSpace (*.xplane.pb), Trace Event JSON, Perfetto, speedscope, folded stacks, XProf tables or layerscope text", Hint: hint}
+}
+
+// trimRune takes away a rune at the end that was cut.
+func trimRune(b []byte) []byte {
+	for i := 1; i < utf8.UTFMax && i <= len(b); i++ {
+		if c := b[len(b)-i]; utf8.RuneStart(c) {
+			if !utf8.FullRune(b[len(b)-i:]) {
+				return b[:len(b)-i]
+			}
+			break
+		}
 	}
+	return b
 }
 
 // looksLikeTable tells XProf's tables, which begin with their columns.
