@@ -143,6 +143,14 @@ func (d *differ) noteQuality() {
 	d.c.Appeared, d.c.Vanished = foundOnly(d.new.side, d.base.side), foundOnly(d.base.side, d.new.side)
 }
 
+// firstThree names some, and says whether there are more.
+func firstThree(names []string) string {
+	if len(names) > 3 {
+		return strings.Join(names[:3], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
+}
+
 func (d *differ) noteSide(v *view) {
 	side := v.side
 	if len(d.strata) <= 1 { // steps of several kinds vary by nature
@@ -156,7 +164,7 @@ func (d *differ) noteSide(v *view) {
 	}
 	if len(bad) > 0 {
 		d.find("disturbed-capture", "warning", "kept; capture again to be sure", fmt.Sprintf("%s: all layers vary together in %d of %d captures (%s): something else used the machine",
-			side.Label, len(bad), len(side.Runs), strings.Join(bad[:min(3, len(bad))], ", ")))
+			side.Label, len(bad), len(side.Runs), firstThree(bad)))
 	}
 	if side.DisturbedSteps > 0 {
 		d.find("disturbed-steps", "info", "", fmt.Sprintf("%s: %d of %d steps took much longer or shorter than the median one; they are kept, medians hardly notice", side.Label, side.DisturbedSteps, side.Steps))

@@ -36,8 +36,8 @@ func (d *diffReport) sureBlock() block {
 		b.items = append(b.items, it)
 	}
 	b.items = append(b.items, foundItems("", c.Findings)...)
-	b.items = append(b.items, foundItems("new only: ", c.Appeared)...)
-	b.items = append(b.items, foundItems("base only: ", c.Vanished)...)
+	b.items = append(b.items, foundItems("new only: ", unsaid(c.Appeared, c.Findings, c.New.Label))...)
+	b.items = append(b.items, foundItems("base only: ", unsaid(c.Vanished, c.Findings, c.Base.Label))...)
 	slices.SortStableFunc(b.items, func(x, y item) int { return cmp.Compare(rank(x.severity), rank(y.severity)) })
 	return b
 }
@@ -51,6 +51,16 @@ func quoted(s string) string {
 		return "none"
 	}
 	return elide(s, 80)
+}
+
+// unsaid leaves out the findings of a side's captures that the comparison states
+// for the whole side.
+func unsaid(fs, said []analyze.Finding, side string) []analyze.Finding {
+	return slices.DeleteFunc(slices.Clone(fs), func(f analyze.Finding) bool {
+		return slices.ContainsFunc(said, func(s analyze.Finding) bool {
+			return s.Code == f.Code && strings.HasPrefix(s.Message, side+": ")
+		})
+	})
 }
 
 func foundItems(prefix string, fs []analyze.Finding) []item {
