@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -115,6 +116,11 @@ func (a *app) runList(ctx context.Context, root string, out *outputFlags, f *lis
 			return err
 		}
 		return writeOut(out, a.stdout, b.Bytes())
+	}
+	if !isBucket(root) { // a name mistyped is no root without runs
+		if _, err := os.Stat(s.String()); err != nil {
+			return &hintedError{fmt.Errorf("%s: %w", root, cause(err)), "layerscope push BUNDLE " + quoted(root) + " begins one"}
+		}
 	}
 	runs, damaged, err := runindex.Index{Store: runindex.On(s)}.Runs(ctx)
 	if err != nil {
