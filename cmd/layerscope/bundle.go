@@ -88,7 +88,7 @@ func (f *bundleFlags) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.benchmarks, "benchmark", nil, "a `FILE` of benchmark results; repeatable")
 	flags.StringArrayVar(&f.commands, "command", nil, "a shell `COMMAND` that was run; repeatable")
 	flags.StringVar(&f.commit, "commit", "", "`SHA` of the code that ran (default: what the capture says)")
-	flags.StringVar(&f.branch, "branch", "", "its branch `NAME`")
+	flags.StringVar(&f.branch, "branch", "", "`NAME` of the commit's branch")
 	flags.StringVar(&f.trigger, "trigger", "manual", "what started the run: `NAME` such as nightly")
 	flags.StringVar(&f.model, "model", "", "`NAME` of the model (default: what request or server say)")
 	flags.StringVar(&f.profile, "profile", "", "`NAME` of the workload: smoke, standard, full")
@@ -143,7 +143,7 @@ func (a *app) tellRedacted(m *bundle.Manifest, plain bool) {
 		a.say("layerscope: %d values redacted; report.md lists them", count)
 	}
 	if len(m.Verbatim) > 0 && !plain {
-		a.say("layerscope: %d files are as they were, such as captures; report.md lists them", len(m.Verbatim))
+		a.say("layerscope: %s kept byte for byte, such as captures, and not redacted; report.md lists them", plural(len(m.Verbatim), "file"))
 	}
 	for _, s := range m.Secrets {
 		a.say("layerscope: warning: %s holds what looks like a token (%d): don't share the bundle before they are revoked", s.Path, s.Count)

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -29,10 +30,10 @@ func (f *engineFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVarP(&f.model, "model", "m", "", "`MODEL`: a Hugging Face directory, a llama2.c .bin, or random:SPEC such as random:qwen3-0.6b (default the embedded one)")
 	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer `FILE` (default beside the model)")
-	flags.IntVar(&f.workers, "workers", 0, "cores to use (default all)")
+	flags.IntVar(&f.workers, "workers", 0, "cores `N` to use (default all)")
 	flags.Var(&f.memory, "memory-limit", "device memory to use at most, such as 2GB (default no limit)")
-	flags.IntVar(&f.maxItems, "max-items", 0, "items of a request at most (default 512)")
-	flags.IntVar(&f.maxLen, "max-tokens", 0, "tokens of query and one item at most (default 8192, or what the model allows)")
+	flags.IntVar(&f.maxItems, "max-items", 0, "items `N` of a request at most (default 512)")
+	flags.IntVar(&f.maxLen, "max-tokens", 0, "tokens `N` of query and one item at most (default 8192, or what the model allows)")
 	flags.StringVar(&f.inject, "inject", "", "`FAULTS` for tests and teaching, such as slow:layer_3/mlp=1.5x,leak:layer_2=4KiB,stall:extend=5ms,recompile:prefill=2")
 }
 
@@ -53,6 +54,14 @@ func (f *engineFlags) options() (engine.Options, error) {
 	return engine.Options{
 		Model: f.model, Tokenizer: f.tokenizer, Workers: f.workers, MemoryLimit: int64(f.memory), MaxItems: f.maxItems, MaxSeqLen: f.maxLen, Inject: inject,
 	}, nil
+}
+
+// modelError adds what a model may be to the error of one that isn't there.
+func modelError(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &hintedError{err, "a model is a Hugging Face directory, a llama2.c .bin or random:SPEC such as random:qwen3-0.6b; without one it is the embedded one"}
+	}
+	return err
 }
 
 // A memoryLog keeps snapshots and writes them as reports and profiles.

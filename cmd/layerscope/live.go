@@ -61,7 +61,7 @@ func (f *liveFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.concurrency, "concurrency", 1, "requests `N` at a time")
 	flags.StringVarP(&f.output, "output", "o", "", "the bundle's `DIR` (default <UTC>_score_<model>_<hardware>)")
 	flags.StringVar(&f.commit, "commit", "", "`SHA` of the code that runs (default: what the capture says)")
-	flags.StringVar(&f.branch, "branch", "", "its branch `NAME`")
+	flags.StringVar(&f.branch, "branch", "", "`NAME` of the commit's branch")
 	flags.StringVar(&f.trigger, "trigger", "manual", "what started the run: `NAME` such as nightly")
 	flags.BoolVar(&f.plain, "no-redact", false, "leave text files of the bundle as they are")
 	flags.BoolVar(&f.strict, "strict", false, "exit 4 for warnings too")
@@ -168,7 +168,7 @@ func (l *live) dial(ctx context.Context, urls []string) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return &hintedError{err, "a JAX process answers after jax.profiler.start_server(PORT); --server says which kind a server is"}
+			return &hintedError{err, "want HOST:PORT after jax.profiler.start_server(PORT), or http://HOST:PORT without a path; --server says which kind a server is"}
 		}
 		l.servers = append(l.servers, s)
 		l.close = append(l.close, func() error { s.Close(); return nil })

@@ -24,6 +24,9 @@ import (
 func (l *live) keep(ctx context.Context, out string, commands []string) error {
 	l.say("bundle", "%s", out)
 	f := bundleFlags{output: out, commands: commands, commit: l.f.commit, branch: l.f.branch, trigger: l.f.trigger, plain: l.f.plain, model: l.model}
+	if w, ok := l.plan.(*workload); ok {
+		f.profile = w.Name
+	}
 	var args []string
 	for _, t := range l.takes {
 		args = append(args, t.Dirs...)

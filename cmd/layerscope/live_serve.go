@@ -26,7 +26,7 @@ func (a *app) serveMeanwhile(model, inject string) (url string, stop func() erro
 	}
 	e, err := engine.Open(engine.Options{Model: model, Inject: faults})
 	if err != nil {
-		return "", nil, err
+		return "", nil, modelError(err)
 	}
 	dir, err := os.MkdirTemp("", "layerscope-serve-*")
 	if err != nil {

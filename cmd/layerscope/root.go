@@ -19,7 +19,7 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "layerscope [INPUT…]",
 		Short: "Where the time of a profiled model went, layer by layer",
-		Long: `layerscope reads captures of the JAX profiler (XSpace and Trace Event JSON) and says where each layer's time went.
+		Long: `layerscope reads captures of the JAX profiler (XSpace, Trace Event JSON and others) and says where each layer's time went.
 
 A bare path is "inspect". INPUT is a capture file, a profile directory (…/plugins/profile/SESSION), gs://BUCKET/PATH of either or of a run, or - for
 standard input; label=INPUT names it. The result goes to standard output, everything else to standard error.`,

@@ -53,7 +53,7 @@ Without --model it is the small embedded model, which answers questions about co
 	flags.StringVar(&f.trace, "trace", "", "write a capture to `FILE`: NAME.xplane.pb, or NAME.json.gz and the other formats of convert, by the extension")
 	flags.BoolVar(&f.compat, "xprof-compat", false, "name the device in the capture as XProf wants it, and mark the file synthetic")
 	flags.StringVar(&f.memory, "memory", "", "write memory reports and profiles into `DIR`")
-	flags.StringVar(&f.layers, "memory-layers", "all", "layers after which memory is looked at: all, N for every N-th, or a list")
+	flags.StringVar(&f.layers, "memory-layers", "all", "layers after which memory is looked at: `LIST` is all, N for every N-th, or layers")
 	return cmd
 }
 
@@ -80,7 +80,7 @@ func (a *app) runScore(cmd *cobra.Command, f *scoreFlags) error {
 	}
 	e, err := engine.Open(opt)
 	if err != nil {
-		return err
+		return modelError(err)
 	}
 	req, err := a.scoreRequest(e, f)
 	if err != nil {

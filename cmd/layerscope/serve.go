@@ -27,7 +27,10 @@ func (a *app) serve() *cobra.Command {
 		Use:   "serve",
 		Short: "Serve the instrumented scoring engine over HTTP",
 		Long: `serve answers POST /v1/score, and GET /v1/models, /health, /get_server_info, /metrics; POST /start_profile and /stop_profile
-take a capture. It binds the loopback address unless told otherwise. On SIGTERM or ^C it finishes what it has begun.`,
+take a capture, which GET /profile_capture hands over. It binds the loopback address unless told otherwise. On SIGTERM or ^C it finishes what it has begun.`,
+		Example: `  layerscope serve
+  layerscope serve --address 127.0.0.1:0 --inject slow:layer_2/mlp=2x
+  layerscope serve --model Qwen3-0.6B --api-key secret`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			eo, err := f.options()
@@ -44,7 +47,7 @@ take a capture. It binds the loopback address unless told otherwise. On SIGTERM 
 			eo.Log, opt.Log, opt.Version = log, log, toolVersion()
 			e, err := engine.Open(eo)
 			if err != nil {
-				return err
+				return modelError(err)
 			}
 			return errors.Join(a.listen(cmd.Context(), e, opt, address, drain), e.Close())
 		},
@@ -53,11 +56,11 @@ take a capture. It binds the loopback address unless told otherwise. On SIGTERM 
 	flags := cmd.Flags()
 	flags.StringVar(&address, "address", "127.0.0.1:30000", "`HOST:PORT` to listen on")
 	flags.StringVar(&opt.Key, "api-key", "", "bearer `KEY` that /v1 wants (default none)")
-	flags.IntVar(&opt.Queue, "queue", 256, "requests that may wait; more are answered 429")
+	flags.IntVar(&opt.Queue, "queue", 256, "requests `N` that may wait; more are answered 429")
 	flags.DurationVar(&opt.Timeout, "timeout", time.Minute, "time of a request, waiting included")
 	flags.StringVar(&opt.Profiles, "profiles", "profiles", "`DIR` of captures")
 	flags.Int32Var(&delimiter, "delimiter", 0, "token `ID` between query and items")
-	flags.StringVar(&logFormat, "log", "text", "access log on standard error: text, json or none")
+	flags.StringVar(&logFormat, "log", "text", "access log on standard error: `NAME` is text, json or none")
 	flags.DurationVar(&drain, "drain", 30*time.Second, "time for requests under way at the end")
 	return cmd
 }
@@ -80,7 +83,7 @@ func (a *app) logger(format string) (*slog.Logger, error) {
 func (a *app) listen(ctx context.Context, e *engine.Engine, opt scorehttp.Options, address string, drain time.Duration) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return err
+		return &hintedError{err, "--address 127.0.0.1:0 takes a port that is free"}
 	}
 	s := scorehttp.New(e, opt)
 	web := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
