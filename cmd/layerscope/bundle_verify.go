@@ -41,7 +41,9 @@ checksums.txt. Bundles of others that have a checksums.txt only are compared wit
 				r, err = bundle.Verify(args[0])
 				return err
 			})
-			if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%s: %w", args[0], cause(err))
+			} else if err != nil {
 				return err
 			}
 			if !r.OK() {

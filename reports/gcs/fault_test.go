@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -246,6 +247,10 @@ func TestErrors(t *testing.T) {
 	var h interface{ Hint() string }
 	if !errors.As(err, &h) || !strings.Contains(err.Error(), "gs://nowhere: no such bucket") || h.Hint() == "" {
 		t.Error(err)
+	}
+	long := fmt.Errorf("get: %w", &url.Error{Op: "Get", URL: "https://host:1/storage/v1/b/b/o?alt=json", Err: io.EOF})
+	if got := brief(long); got.Error() != "host:1: EOF" || !errors.Is(got, io.EOF) || brief(io.EOF) != io.EOF {
+		t.Error(got)
 	}
 	p.Fault(fakegcs.Fault{Kind: "status", Status: 403})
 	s, err := Open(t.Context(), "gs://runs", Options{})

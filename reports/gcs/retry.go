@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -44,16 +45,29 @@ func (b *bucket) tries(ctx context.Context, what string, do func(ctx context.Con
 			return context.Cause(ctx)
 		}
 		if n >= b.Tries || !passing(err) || n >= sumTries && isSum(err) {
-			return err
+			return brief(err)
 		}
 		pause := b.pause(n, err)
-		b.Retried(what, err, pause)
+		b.Retried(what, brief(err), pause)
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(pause):
 		}
 	}
+}
+
+// brief leaves a request's address out of its error but for the host: the rest
+// of it is the API's.
+func brief(err error) error {
+	var request *url.Error
+	if !errors.As(err, &request) {
+		return err
+	}
+	if u, parsed := url.Parse(request.URL); parsed == nil && u.Host != "" {
+		return fmt.Errorf("%s: %w", u.Host, request.Err)
+	}
+	return request.Err
 }
 
 func (b *bucket) try(ctx context.Context, do func(ctx context.Context, tick func()) error) error {
