@@ -19,6 +19,9 @@ type Side struct {
 	// PlanBytes what the largest program was planned to need by the compiler: the
 	// largest over runs, 0 = not known.
 	PeakHBM, PlanBytes int64
+	// Memory is what is known about memory, by run: of profiles that lie beside
+	// the captures, and of the captures. Nil where nobody looked.
+	Memory []*MemoryUse
 
 	// What follows is filled in by [Diff]: steps that count, steps left out, and
 	// steps and captures that something disturbed (they count).
@@ -63,14 +66,15 @@ type Comparison struct {
 	Verdict      string      // the worst of the step's and the layers' rows
 	Layers       struct{ Base, New, Matched int }
 	Conservation struct{ Delta, Matched, Added, Removed, Unattributed Duration }
-	Rows         []DiffRow   // step rows, layers with their components and ops, totals of components
-	Explain      []Explained // the smallest set that carries 90 % of the step's delta
-	ExplainShare float64     // of the step's delta that Explain carries
-	Appeared     []Finding   // of the new side only
-	Vanished     []Finding   // of the base side only
-	Findings     []Finding   // about the comparison
-	Gate         []GateRule  // judged by [Comparison.Judge]
-	PriorSD      float64     // run-to-run SD that the layers have in common
+	Rows         []DiffRow         // step rows, layers with their components and ops, totals of components
+	Explain      []Explained       // the smallest set that carries 90 % of the step's delta
+	ExplainShare float64           // of the step's delta that Explain carries
+	Appeared     []Finding         // of the new side only
+	Vanished     []Finding         // of the base side only
+	Findings     []Finding         // about the comparison
+	Gate         []GateRule        // judged by [Comparison.Judge]
+	PriorSD      float64           // run-to-run SD that the layers have in common
+	Memory       *MemoryComparison // nil unless both sides know live buffers, or allocators' peaks
 }
 
 // A Parity is a fact in which the sides differ.
@@ -173,6 +177,9 @@ func Diff(base, new Side, opts DiffOptions) (*Comparison, error) {
 	d.noteQuality()
 	d.explain()
 	d.c.Base, d.c.New = *d.base.side, *d.new.side
+	if seen(base.Memory) && seen(new.Memory) {
+		d.c.Memory = DiffMemory(base.Label, base.Memory, new.Label, new.Memory, opts)
+	}
 	return d.c, nil
 }
 

@@ -75,7 +75,21 @@ func (d *diffReport) blocks(title string, width int) []block {
 	if b := d.otherBlock(); b.table != nil {
 		out = append(out, b)
 	}
+	out = append(out, d.memoryBlocks()...)
 	return append(out, d.sureBlock(), d.inputBlock())
+}
+
+// memoryBlocks are what the sides' memory differs by.
+func (d *diffReport) memoryBlocks() []block {
+	if d.c.Memory == nil {
+		return nil
+	}
+	m := memoryDiff{c: d.c.Memory, opts: d.opts}
+	out := m.tables()
+	if len(out) > 0 {
+		out[0].para = m.headline()
+	}
+	return out
 }
 
 // headline is the verdict in a line, and what it is about.

@@ -29,6 +29,7 @@ type jsonDiff struct {
 	Rows         []jsonDiffRow     `json:"rows"`
 	Explain      []jsonExplained   `json:"explain"`
 	ExplainShare float64           `json:"explain_share"`
+	Memory       *jsonMemoryDiff   `json:"memory"`
 	Findings     []jsonFinding     `json:"findings"`
 	Changes      jsonFindingChange `json:"findings_changed"`
 }
@@ -167,6 +168,10 @@ func (d *diffReport) json() jsonDiff {
 		ExplainShare: c.ExplainShare,
 		Findings:     list(c.Findings, newJSONFinding),
 		Changes:      jsonFindingChange{list(c.Appeared, newJSONFinding), list(c.Vanished, newJSONFinding)},
+	}
+	if c.Memory != nil {
+		m := memoryDiff{c: c.Memory, opts: d.opts}
+		out.Memory = m.json()
 	}
 	if o.Noise != nil {
 		out.Method.Noise = &o.Noise.Runs

@@ -28,7 +28,7 @@ func TestChromiumAxe(t *testing.T) {
 	pages := map[string]*Report{
 		"report": New(captured(t, "slow_a.xplane.pb.gz"), Options{}), "diff": Diff(Options{}, slowedLayer(t)),
 		"64 layers": New(model{layers: 64, steps: 40, slow: map[int]float64{7: 2}, unnamed: millisecond}.analysis(), Options{}),
-		"memory":    Memory(memoryUse(), memoryGrowth(), Options{}), "report with memory": New(withMemory(t), Options{}),
+		"memory":    Memory(memoryUse(), memoryGrowth(), Options{}), "report with memory": New(withMemory(t), Options{}), "memory diff": MemoryDiff(memoryComparison(), nil, Options{}),
 		"hostile": New(hostileAnalysis(), Options{}), "empty": New(emptyAnalysis(), Options{}), "check": Check(model{layers: 2}.analysis(), Options{}),
 	}
 	for name, r := range pages {

@@ -36,14 +36,19 @@ func (d *diffReport) page(title string) page {
 	if b := d.otherBlock(); b.table != nil {
 		pg.parts = append(pg.parts, pagePart{block: b, id: "work"})
 	}
+	for _, b := range d.memoryBlocks() {
+		pg.parts = append(pg.parts, pagePart{block: b})
+	}
 	pg.parts = append(pg.parts, pagePart{block: d.sureBlock(), id: "sure"}, pagePart{block: d.inputBlock(), id: "provenance"})
 	return pg
 }
 
 // badge is the verdict as the page's first word.
-func (d *diffReport) badge() string {
-	class := map[string]string{"REGRESSION": "worse", "IMPROVEMENT": "better", "DIFFERS": "strong"}[d.c.Verdict]
-	return `<p class="verdict ` + or(class, "dim") + `">` + esc(d.c.Verdict) + "</p>\n"
+func (d *diffReport) badge() string { return verdictBadge(d.c.Verdict) }
+
+func verdictBadge(verdict string) string {
+	class := map[string]string{"REGRESSION": "worse", "IMPROVEMENT": "better", "DIFFERS": "strong"}[verdict]
+	return `<p class="verdict ` + or(class, "dim") + `">` + esc(verdict) + "</p>\n"
 }
 
 func (d *diffReport) tiles() string {

@@ -78,7 +78,7 @@ func attr(e xml.StartElement, name string) string {
 // style or script but the two that its policy names, no id twice.
 func TestHTMLIsOneFile(t *testing.T) {
 	pages := map[string]*Report{"diff": Diff(Options{}, slowedLayer(t)), "inspect": Inspect(model{layers: 2}.analysis(), Options{}),
-		"memory": Memory(memoryUse(), memoryGrowth(), Options{}), "report with memory": New(withMemory(t), Options{})}
+		"memory": Memory(memoryUse(), memoryGrowth(), Options{}), "memory diff": MemoryDiff(memoryComparison(), nil, Options{}), "report with memory": New(withMemory(t), Options{})}
 	for _, c := range goldenCases(t) {
 		pages[c.name] = New(c.a, c.opts)
 	}

@@ -47,6 +47,9 @@ func (a *app) diff() *cobra.Command {
 them; label=SIDE names it. The capture is the unit of evidence: with one on a side rows say DIFFERS or ~, three a side
 can decide. More than two sides give a table of the trend from the first.
 
+Sides of memory profiles (pprof) are compared by what is alive, to the byte. Profiles that lie beside captures, and
+allocators' events in them, add what changed in memory.
+
 Parts are matched by layer, component, scope and kind of op, never by op names, so that captures of different builds
 can be compared. Layers are judged without the drift that all of them share. docs/diff-method.md explains the
 statistics and what they can find.
@@ -60,6 +63,7 @@ statistics and what they can find.
   layerscope diff base=a.xplane.pb,b.xplane.pb,c.xplane.pb new=runs/branch
   layerscope diff runs/main runs/branch --fail-on 'layer>+3%' --fail-on 'step>+1%' --github -o diff.md
   layerscope diff v1=runs/v1 v2=runs/v2 v3=runs/v3
+  layerscope diff before.prof after.prof
   layerscope diff 79e14de 0ce3c53 --runs gs://profiles/team`,
 		Args: twoSides,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -92,6 +96,9 @@ func (a *app) runDiff(cmd *cobra.Command, args []string, in *inputFlags, out *ou
 	charts, err := out.chartsOf(0, 1)
 	if err != nil {
 		return err
+	}
+	if profiles(args) {
+		return a.diffMemory(cmd, args, in, out, f, opts)
 	}
 	cs, err := a.compare(cmd.Context(), args, in, f, opts)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/layerscope/layerscope/analyze"
 	"github.com/layerscope/layerscope/trace"
+	"github.com/layerscope/layerscope/trace/memprof"
 )
 
 // A sideArg is one side on the command line: [label=]INPUT[,INPUT…], an INPUT
@@ -195,9 +196,15 @@ func holdsCaptures(dir string) bool {
 func (a *app) loadSide(ctx context.Context, arg sideArg, in *inputFlags) (analyze.Side, error) {
 	side := analyze.Side{Label: arg.label}
 	look := *in
-	look.also = func(t *trace.Trace) { addMemory(&side, analyze.Memory(t, nil)) }
+	var beside *memprof.Profile
+	look.also = func(t *trace.Trace) {
+		use := analyze.Memory(t, beside)
+		side.Memory = append(side.Memory, use)
+		addMemory(&side, use)
+	}
 	in = &look
 	for i, run := range arg.runs {
+		beside = a.profileBeside(run, int64(in.most))
 		an, err := a.load(ctx, input{path: run}, in, true)
 		if err != nil {
 			return side, err

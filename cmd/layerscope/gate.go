@@ -49,16 +49,8 @@ func (a *app) gate(cs []*analyze.Comparison, rules []analyze.GateRule, f *diffFl
 // an annotation for each rule that did not pass for sure, and for each row that
 // changed. Annotations go to standard error, where the runner looks, too.
 func (a *app) toGitHub(cs []*analyze.Comparison, ro reports.Options) error {
-	if path := a.env("GITHUB_STEP_SUMMARY"); path != "" {
-		var b bytes.Buffer
-		if err := reports.Diff(ro, cs...).Markdown(&b); err != nil {
-			return err
-		}
-		if err := appendFile(path, b.Bytes()); err != nil {
-			return fmt.Errorf("%s: %w", path, cause(err))
-		}
-	} else {
-		a.say("layerscope: GITHUB_STEP_SUMMARY is not set: no summary written")
+	if err := a.summariseToGitHub(reports.Diff(ro, cs...)); err != nil {
+		return err
 	}
 	for _, c := range cs {
 		for i := range c.Gate {
@@ -109,4 +101,21 @@ func appendFile(path string, text []byte) error {
 		err = end
 	}
 	return err
+}
+
+// summariseToGitHub adds a report to the summary of the workflow's step.
+func (a *app) summariseToGitHub(r *reports.Report) error {
+	path := a.env("GITHUB_STEP_SUMMARY")
+	if path == "" {
+		a.say("layerscope: GITHUB_STEP_SUMMARY is not set: no summary written")
+		return nil
+	}
+	var b bytes.Buffer
+	if err := r.Markdown(&b); err != nil {
+		return err
+	}
+	if err := appendFile(path, b.Bytes()); err != nil {
+		return fmt.Errorf("%s: %w", path, cause(err))
+	}
+	return nil
 }
