@@ -46,6 +46,7 @@ type bundleFlags struct {
 	versions                     []string
 	price, backup                string
 	plain, allow, redact         bool
+	pages                        bool // HTML beside report.md
 }
 
 func (a *app) bundleCreate() *cobra.Command {

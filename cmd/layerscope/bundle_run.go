@@ -49,6 +49,11 @@ func (a *app) bundleOptions(ctx context.Context, args []string, in *inputFlags, 
 	if err := f.describe(opts, run); err != nil {
 		return nil, err
 	}
+	if f.pages {
+		if err := addPages(opts, run); err != nil {
+			return nil, err
+		}
+	}
 	files, err := run.Files()
 	if err != nil {
 		return nil, err
@@ -155,6 +160,22 @@ func (a *app) addToRun(ctx context.Context, i int, arg string, n int, in *inputF
 		suffix = fmt.Sprintf("-%02d", i+1)
 	}
 	return describe(opts, an, c.Title, suffix)
+}
+
+// addPages adds a page of each capture to a bundle in the making.
+func addPages(opts *bundle.Options, run *reports.Run) error {
+	for i, c := range run.Captures {
+		suffix := ""
+		if len(run.Captures) > 1 {
+			suffix = fmt.Sprintf("-%02d", i+1)
+		}
+		var page bytes.Buffer
+		if err := reports.New(c.Analysis, reports.Options{Title: c.Title, Version: toolVersion()}).HTML(&page); err != nil {
+			return err
+		}
+		opts.Files["analysis/report"+suffix+".html"] = page.Bytes()
+	}
+	return nil
 }
 
 // rawPath is where a capture will be in the bundle, hosts' names apart.

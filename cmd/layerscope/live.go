@@ -140,7 +140,8 @@ type live struct {
 	takes    []*take
 	warm     []capture.Call
 	overhead *capture.Overhead
-	plan     any // of profile: the workload
+	plan     any    // of profile: the workload
+	backup   string // where the bundle is going to be sent; "" = nowhere
 }
 
 // say tells people what happens, with the time, and keeps it for the bundle.

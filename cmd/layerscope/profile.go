@@ -133,7 +133,7 @@ func (f *profileFlags) window(a *app) capture.Settings {
 }
 
 func (a *app) runProfile(ctx context.Context, urls []string, f *profileFlags, w *workload, command []string) (err error) {
-	l := &live{a: a, f: &f.liveFlags, plan: w}
+	l := &live{a: a, f: &f.liveFlags, plan: w, backup: f.push}
 	defer func() { err = errors.Join(err, l.end()) }()
 	k, err := openKept(f, urls, w, a.now())
 	if err != nil {

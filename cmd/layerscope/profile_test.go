@@ -37,7 +37,7 @@ func TestProfile(t *testing.T) {
 	}
 	for file, want := range map[string]string{
 		"run/metadata.json": `"trigger": "nightly"`, "run/inputs/profile_config.json": `"name": "small"`, "run/inputs/load.json": `score_b3_l2`,
-		"run/inputs/server_info.json": `"kind": "layerscope"`, "run/report.md": "- workload: small\n", "run/logs/session.log": "verified", "run/logs/client.log": "POST /v1/score 200 ", "run/inputs/commands.sh": "layerscope",
+		"run/inputs/server_info.json": `"kind": "layerscope"`, "run/report.md": "- workload: small\n", "run/logs/session.log": "verified", "run/analysis/report-03.html": "<html lang=\"en\"", "run/logs/client.log": "POST /v1/score 200 ", "run/inputs/commands.sh": "layerscope",
 	} {
 		if b, err := os.ReadFile(file); err != nil || !strings.Contains(string(b), want) {
 			t.Errorf("%s lacks %q: %v", file, want, err)
