@@ -255,6 +255,8 @@ const (
 func sniff(head []byte, name string) (string, error) {
 	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
 	switch {
+	case len(head) == 0 && name == "-":
+		return "", &InputError{Msg: "0 bytes, wanted a capture", Hint: "nothing came on standard input"}
 	case len(head) == 0:
 		return "", &InputError{Msg: "0 bytes, wanted a capture", Hint: "a capture beyond 2 GB leaves an empty file: capture a shorter window or fewer events"}
 	case xspace.LooksLikeLFSPointer(head):
