@@ -68,7 +68,7 @@ func dumpCase(t *testing.T, dir, path string) {
 		}
 	}
 	want.Layers = int64(len(layers))
-	want.Flows = stepFlows(tr)
+	want.Flows = stepFlows(tr) + inTime(t, tr)
 	counter := trace.PerfettoCounter{Name: "utilisation", Unit: "%", Device: 0}
 	for i := range 100 {
 		counter.Time = append(counter.Time, trace.Time(i)*1_000_000_000)
@@ -97,6 +97,32 @@ func dumpCase(t *testing.T, dir, path string) {
 }
 
 func nanoseconds(t trace.Time) int64 { return int64(t) / 1000 } // of a capture that begins at 0
+
+// inTime counts the trace's flows that lead forward in time: Perfetto draws no
+// others.
+func inTime(t *testing.T, tr *trace.Trace) (n int64) {
+	starts := map[int][]trace.Time{}
+	at := func(r trace.EventRef) int64 {
+		if starts[r.Track] == nil {
+			for b, err := range tr.Tracks[r.Track].Batches() {
+				if err != nil {
+					t.Fatal(err)
+				}
+				starts[r.Track] = append(starts[r.Track], b.Start...)
+			}
+		}
+		return nanoseconds(starts[r.Track][r.Event])
+	}
+	for f, err := range tr.Flows() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at(f.From) <= at(f.To) {
+			n++
+		}
+	}
+	return n
+}
 
 // stepFlows counts the executions that began in a step of the host, where both
 // have one clock; a trace without that has none.
