@@ -74,6 +74,7 @@ func open(ctx context.Context, t *testing.T, r *Report) *openPage {
 	t.Cleanup(cancel)
 	p := &openPage{t: t, ctx: ctx}
 	p.do(chromedp.EmulateViewport(1280, 900))
+	p.scheme("light")
 	if err := chromedp.Listen(ctx, p.event); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +146,10 @@ func (p *openPage) press(keys ...string) {
 // scheme makes the page light or dark.
 func (p *openPage) scheme(name string) {
 	p.t.Helper()
-	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
+	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: name},
+		{Name: "prefers-reduced-motion", Value: "reduce"}, // a page that scrolls smoothly moves away below a click
+	}})
 	if err != nil {
 		p.t.Fatal(err)
 	}

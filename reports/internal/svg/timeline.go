@@ -59,11 +59,10 @@ func (s Timeline) area(c *canvas, a, x axis) {
 	line := make([][2]float64, 0, 2*len(s.Points))
 	fmt.Fprintf(&d, "M%s %s", px(x.at(s.Points[0].At)), px(a.from))
 	for i, p := range s.Points {
-		from, to := x.at(p.At), x.to
+		from := x.at(p.At)
+		to := min(x.to, from+2) // so that the last one is seen
 		if i+1 < len(s.Points) {
 			to = x.at(s.Points[i+1].At)
-		} else {
-			to = min(x.to, max(from, x.at(s.Points[len(s.Points)-1].At)+2)) // the last one is seen
 		}
 		fmt.Fprintf(&d, "L%s %sL%s %s", px(from), px(a.at(p.Most)), px(to), px(a.at(p.Most)))
 		line = append(line, [2]float64{from, a.at(p.Value)}, [2]float64{to, a.at(p.Value)})
