@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/layerscope/layerscope/trace/hlo"
+	"github.com/layerscope/layerscope/trace/internal/inflate"
 	"github.com/layerscope/layerscope/trace/internal/tracetxt"
 )
 
@@ -153,7 +154,7 @@ func (x *textReader) finish() error {
 }
 
 func decodeModule(text []byte, most int64) ([]byte, error) {
-	z, err := gzip.NewReader(base64.NewDecoder(base64.RawStdEncoding, bytes.NewReader(text)))
+	z, err := inflate.NewReader(base64.NewDecoder(base64.RawStdEncoding, bytes.NewReader(text)), inflate.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ var table = []Rule{
 	{Packages: "trace/internal/ring", Imports: []string{"trace/internal/tick"}},
 	{Packages: "trace/internal/tick"},
 	{Packages: "trace/hlo/...", Imports: []string{"trace/hlo/..."}},
-	{Packages: "trace/memprof"},
+	{Packages: "trace/memprof", Imports: []string{"trace/internal/inflate"}},
 	{Packages: "trace/capture", Exported: 20},
 
 	{Packages: "analyze", Imports: []string{"trace", "trace/hlo", "trace/memprof", "analyze/internal/stats"}, Tests: []string{"trace"}, Pure: true, Exported: 64},

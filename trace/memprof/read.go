@@ -5,12 +5,13 @@ package memprof
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"strconv"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/layerscope/layerscope/trace/internal/inflate"
 )
 
 // Limits of what is read: real profiles of devices have kilobytes, heap
@@ -65,7 +66,7 @@ func plain(r io.Reader, most int64) ([]byte, error) {
 	br := bufio.NewReader(r)
 	var src io.Reader = br
 	if head, _ := br.Peek(2); bytes.Equal(head, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(br)
+		z, err := inflate.NewReader(br, inflate.Options{})
 		if err != nil {
 			return nil, fmt.Errorf("gzip: %w", err)
 		}

@@ -213,7 +213,7 @@ func TestNotMemory(t *testing.T) {
 		{"empty", "", "0 bytes"},
 		{"text", "hello there, this is no profile", "not a pprof profile"},
 		{"CPU profile", string(cpu), "samples/count cpu/nanoseconds, wanted one in bytes"},
-		{"cut gzip", string(good[:len(good)/2]), "unexpected EOF"},
+		{"cut gzip", string(good[:len(good)/2]), "found the end of the input"},
 		{"cut profile", string(cpu[:len(cpu)-3]), "not a pprof profile"},
 		{"nothing in it", "\x48\x00", "not a pprof profile"},
 	} {
