@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/layerscope/layerscope/internal/term"
+	"github.com/layerscope/layerscope/reports/bundle"
 	"github.com/layerscope/layerscope/reports/remote"
 	"github.com/layerscope/layerscope/reports/runindex"
 )
@@ -63,7 +64,7 @@ func (a *app) moveOptions(f *moveFlags, phase string) remote.Options {
 type pushFlags struct {
 	moveFlags
 	as, name, workload, commit string
-	noIndex                    bool
+	noIndex, sole              bool
 }
 
 const pushHelp = `push copies a bundle, which must verify, to a root that others read: a bucket, gs://bucket/prefix, or a directory. It
@@ -104,6 +105,7 @@ func (a *app) push() *cobra.Command {
 	flags.StringVar(&f.name, "name", "", "`NAME` of a manual run or baseline (default the bundle's); of a nightly one, beside the commit")
 	flags.StringVar(&f.workload, "workload", "", "`NAME` of what ran, for history")
 	flags.StringVar(&f.commit, "commit", "", "`SHA` that ran, where the bundle doesn't say")
+	flags.BoolVar(&f.sole, "drop-sole-capture", false, "let --only and --exclude leave out the only complete form of a raw capture")
 	flags.BoolVar(&f.noIndex, "no-index", false, "add no record to the index")
 	return cmd
 }
@@ -147,7 +149,9 @@ func (a *app) pushBundle(ctx context.Context, dir, root string, in *inputFlags, 
 		}
 	}
 	a.progress.Phase("hashing "+dir, 0, "")
-	p.Result, err = remote.Push(ctx, s, dir, run, a.moveOptions(&f.moveFlags, "sending"))
+	opts := a.moveOptions(&f.moveFlags, "sending")
+	opts.DropSole = f.sole
+	p.Result, err = remote.Push(ctx, s, dir, run, opts)
 	a.progress.Phase("", 0, "")
 	if err != nil {
 		return nil, a.explainPush(ctx, err)
@@ -170,6 +174,8 @@ func (a *app) explainPush(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &conflict):
 		return &hintedError{err, "runs are never changed; push it under another --name"}
+	case errors.Is(err, bundle.ErrSoleCapture):
+		return &hintedError{err, "a copy without it is no backup; --drop-sole-capture makes one all the same"}
 	case ctx.Err() != nil:
 		a.say("layerscope: the same command goes on from here")
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"path"
 	"slices"
+
+	"github.com/layerscope/layerscope/reports/bundle"
 )
 
 // A chooser takes the files that any of only matches, or all, but none that any
@@ -23,6 +25,16 @@ func (c chooser) check() error {
 
 func (c chooser) takes(name string) bool {
 	return (len(c.only) == 0 || matches(c.only, name)) && !matches(c.exclude, name)
+}
+
+// soleCaptures are the raw captures of a bundle that nothing of their like would
+// be chosen of.
+func soleCaptures(m *bundle.Manifest, choose chooser) []string {
+	var paths []string
+	for _, f := range m.Files {
+		paths = append(paths, f.Path)
+	}
+	return bundle.SoleCaptures(paths, choose.takes)
 }
 
 // matches holds patterns against a path, its last part, and the directories it

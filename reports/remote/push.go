@@ -38,6 +38,9 @@ type Options struct {
 	// Only and Exclude choose files by patterns of path.Match, on the path, the
 	// name, or a directory above; those that describe the others always go.
 	Only, Exclude []string
+	// DropSole lets a push leave out the only complete form of a raw capture,
+	// which is otherwise an error that wraps bundle.ErrSoleCapture.
+	DropSole bool
 	DryRun        bool // says what would be sent or fetched
 	// Begin is told how many bytes there are, Moved and Found of those that went
 	// and of those that were there, or, negative, must go again. Each may be nil;
@@ -169,6 +172,9 @@ func (p *push) plan(m *bundle.Manifest) (small, large []source, err error) {
 	choose := chooser{p.Only, p.Exclude}
 	if err := choose.check(); err != nil {
 		return nil, nil, err
+	}
+	if sole := soleCaptures(m, choose); len(sole) > 0 && !p.DropSole {
+		return nil, nil, fmt.Errorf("%s would stay behind: %w", sole[0], bundle.ErrSoleCapture)
 	}
 	for _, f := range m.Files {
 		if !choose.takes(f.Path) {

@@ -301,7 +301,10 @@ func TestDryRun(t *testing.T) {
 
 func TestChoice(t *testing.T) {
 	dir, s := makeBundle(t, 1, 5000, 10), objects.Dir(t.TempDir())
-	r := mustPush(t, s, dir, Options{Exclude: []string{"*.xplane.pb"}})
+	if _, err := Push(t.Context(), s, dir, "manual/run", Options{Exclude: []string{"*.xplane.pb"}}); !errors.Is(err, bundle.ErrSoleCapture) {
+		t.Errorf("the only captures stay behind: %v", err)
+	}
+	r := mustPush(t, s, dir, Options{Exclude: []string{"*.xplane.pb"}, DropSole: true})
 	want := []string{"artifacts/raw/traces/01/host0.xplane.pb", "artifacts/raw/traces/02/host1.xplane.pb"}
 	if diff := cmp.Diff(want, r.Excluded); diff != "" || r.Captures != 2 {
 		t.Error(diff, r.Captures)
