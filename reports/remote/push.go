@@ -41,7 +41,7 @@ type Options struct {
 	// DropSole lets a push leave out the only complete form of a raw capture,
 	// which is otherwise an error that wraps bundle.ErrSoleCapture.
 	DropSole bool
-	DryRun        bool // says what would be sent or fetched
+	DryRun   bool // says what would be sent or fetched
 	// Begin is told how many bytes there are, Moved and Found of those that went
 	// and of those that were there, or, negative, must go again. Each may be nil;
 	// Moved and Found are called from many goroutines.
