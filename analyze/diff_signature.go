@@ -66,6 +66,9 @@ func bucketShapes(m *hlo.Module) string {
 	}
 	var out []string
 	for _, p := range m.Entry.Parameters() {
+		if p == nil { // its number is missing in a damaged module
+			continue
+		}
 		switch t := p.Shape.Type.String(); t {
 		case "s32", "u32", "s64", "u64":
 			dims := make([]string, len(p.Shape.Dims))
