@@ -13,7 +13,6 @@ import (
 	"iter"
 	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -60,18 +59,19 @@ func (d dir) open(name string) (*os.File, Info, error) {
 		return nil, Info{}, err
 	}
 	defer root.Close()
-	f, err := root.Open(name)
-	if errors.Is(err, errNotDir) {
-		err = &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist} // below a file
+	info, err := root.Stat(name)
+	if errors.Is(err, errNotDir) || err == nil && !info.Mode().IsRegular() {
+		// Below a file; or a directory, or a pipe, which opening would wait for.
+		err = &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	if err != nil {
 		return nil, Info{}, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
+	f, err := root.Open(name)
 	if err != nil {
+		return nil, Info{}, err
+	}
+	if info, err = f.Stat(); err != nil {
 		return nil, Info{}, errors.Join(err, f.Close())
 	}
 	return f, infoOf(name, info), nil
@@ -165,11 +165,8 @@ func (d dir) create(ctx context.Context, name string, sum uint32, write func(io.
 	if err := ctx.Err(); err != nil {
 		return Info{}, err
 	}
-	err = linkTo(root, temp, name)
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) {
-		// No links here (FAT, some mounts). Two writers that get this far write
-		// at the same moment: whose object stays doesn't matter.
-		err = root.Rename(temp, name)
+	if err = linkTo(root, temp, name); noLinks(err) {
+		err = renameTo(root, temp, name)
 	}
 	if err != nil {
 		return Info{}, err
@@ -228,6 +225,29 @@ func linkTo(root *os.Root, temp, name string) (err error) {
 	return err
 }
 
+// noLinks says that the file system has none: FAT, some mounts.
+func noLinks(err error) bool {
+	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission)
+}
+
+// renameTo gives a file its name where there are no links. A rename would replace
+// what another writer put there a moment ago, so the name is taken first. Until
+// the rename the object is there without content; a crash in between leaves that.
+func renameTo(root *os.Root, temp, name string) error {
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	err = root.Rename(temp, name)
+	if err != nil {
+		_ = root.Remove(name) // it is ours, and empty
+	}
+	return err
+}
+
 // writeSynced writes a file and compares its checksum.
 func writeSynced(f *os.File, sum uint32, write func(io.Writer) error) error {
 	h := crc32.New(Castagnoli)
@@ -254,41 +274,41 @@ func syncDir(root *os.Root, name string) error {
 
 func (d dir) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		start := path.Dir(prefix + "x")
-		base := filepath.Join(string(d), filepath.FromSlash(start))
-		err := filepath.WalkDir(base, func(p string, e fs.DirEntry, err error) error {
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-				return nil // no such directory, or removed a moment ago
-			case err != nil:
-				return err
-			case ctx.Err() != nil:
-				return ctx.Err()
-			}
-			rel, err := filepath.Rel(string(d), p)
-			if err != nil {
-				return err
-			}
-			name := filepath.ToSlash(rel)
-			switch {
-			case name == newFiles:
-				return fs.SkipDir
-			case e.IsDir() || !strings.HasPrefix(name, prefix):
+		root, err := os.OpenRoot(string(d))
+		if err == nil {
+			defer root.Close()
+			err = fs.WalkDir(root.FS(), path.Dir(prefix+"x"), func(name string, e fs.DirEntry, err error) error {
+				switch {
+				case errors.Is(err, fs.ErrNotExist):
+					return nil // removed a moment ago
+				case err != nil:
+					return err
+				case ctx.Err() != nil:
+					return ctx.Err()
+				case name == newFiles:
+					return fs.SkipDir
+				case e.IsDir() || !strings.HasPrefix(name, prefix):
+					return nil
+				}
+				info, err := e.Info()
+				if e.Type()&fs.ModeSymlink != 0 {
+					if info, err = root.Stat(name); err != nil {
+						return nil // leads nowhere, or out of the root
+					}
+				}
+				switch {
+				case errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular():
+					return nil
+				case err != nil:
+					return err
+				}
+				if !yield(infoOf(name, info), nil) {
+					return fs.SkipAll
+				}
 				return nil
-			}
-			info, err := e.Info()
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if !yield(infoOf(name, info), nil) {
-				return fs.SkipAll
-			}
-			return nil
-		})
-		if err != nil {
+			})
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNotDir) {
 			yield(Info{}, err)
 		}
 	}
