@@ -3,6 +3,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +47,7 @@ func (p *push) inParts(ctx context.Context, src source) error {
 // sameLarge compares an object that is there, and removes the parts that it was
 // made of if somebody was killed before that.
 func (p *push) sameLarge(ctx context.Context, f *os.File, src source, name string) error {
-	_, sum, err := p.sums(f, src.size)
+	_, sum, err := p.sums(ctx, f, src.size)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -67,7 +68,7 @@ func (p *push) assemble(ctx context.Context, f *os.File, src source, name string
 			p.Found(-seen.Load())
 		}
 	}()
-	sums, whole, err := p.sums(f, src.size)
+	sums, whole, err := p.sums(ctx, f, src.size)
 	if err != nil {
 		return fmt.Errorf("%s: %w", src.path, err)
 	}
@@ -83,6 +84,9 @@ func (p *push) assemble(ctx context.Context, f *os.File, src source, name string
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(p.Streams)
 	for i := range parts {
+		if gctx.Err() != nil {
+			break // Wait says why
+		}
 		offset := int64(i) * p.PartSize
 		c := objects.Content{Data: &shifted{f, offset}, Size: min(p.PartSize, src.size-offset), CRC32C: sums[i], Part: true, Sent: func(n int64) { told.Add(n); p.moving(n) }}
 		part := fmt.Sprintf("%s%06d-%08x", at, i, sums[i])
@@ -97,7 +101,7 @@ func (p *push) assemble(ctx context.Context, f *os.File, src source, name string
 			return err
 		})
 	}
-	if err := g.Wait(); err != nil || p.DryRun {
+	if err := cmp.Or(g.Wait(), ctx.Err()); err != nil || p.DryRun {
 		if err == nil {
 			p.count.Add(1)
 		}
@@ -114,8 +118,11 @@ func (p *push) assemble(ctx context.Context, f *os.File, src source, name string
 }
 
 // sums are those of the parts, and of all.
-func (p *push) sums(f *os.File, size int64) (parts []uint32, whole uint32, err error) {
+func (p *push) sums(ctx context.Context, f *os.File, size int64) (parts []uint32, whole uint32, err error) {
 	for offset := int64(0); offset < size; offset += p.PartSize {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
 		n := min(p.PartSize, size-offset)
 		sum, err := sumRange(f, offset, n)
 		if err != nil {

@@ -3,6 +3,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -172,10 +173,13 @@ func (p *pull) ranges(ctx context.Context, st *stage, files []remoteFile) error 
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(p.Streams)
 	for _, f := range files {
+		if gctx.Err() != nil {
+			break // Wait says why
+		}
 		if err := st.begin(f.Path, f.object, p.PartSize); err != nil {
 			return errors.Join(err, g.Wait())
 		}
-		for offset := int64(0); offset < f.object.Size; offset += p.PartSize {
+		for offset := int64(0); offset < f.object.Size && gctx.Err() == nil; offset += p.PartSize {
 			n := min(p.PartSize, f.object.Size-offset)
 			if st.has(f.Path, offset) {
 				p.Found(n)
@@ -184,7 +188,7 @@ func (p *pull) ranges(ctx context.Context, st *stage, files []remoteFile) error 
 			g.Go(func() error { return p.fetch(gctx, st, f, offset, n) })
 		}
 	}
-	return g.Wait()
+	return cmp.Or(g.Wait(), ctx.Err())
 }
 
 // fetch fetches one range.

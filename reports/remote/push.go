@@ -255,6 +255,9 @@ func (p *push) whole(ctx context.Context, src source) error {
 		return err
 	}
 	defer f.Close()
+	if err := ctx.Err(); err != nil {
+		return err // of another file: this one isn't read any more
+	}
 	sum, err := sumRange(f, 0, src.size)
 	if err != nil {
 		return fmt.Errorf("%s: %w", src.path, err)
