@@ -81,8 +81,11 @@ func (a *app) runPull(ctx context.Context, args []string, commit string, out *ou
 	}
 	address := strings.TrimSuffix(s.String()+"/"+run, "/")
 	dir := path.Base(filepath.ToSlash(address))
-	if len(args) == 2 {
+	switch {
+	case len(args) == 2:
 		dir = args[1]
+	case strings.HasPrefix(dir, "."): // push makes no such place; .git would be one that others run programs of
+		return usagef(fmt.Sprintf("layerscope pull %s DIR", quoted(address)), "%s: a run of that name goes to a directory that is named", address)
 	}
 	a.progress.Phase("looking at "+address, 0, "")
 	r, err := remote.Pull(ctx, s, run, dir, a.moveOptions(f, "fetching"))

@@ -91,11 +91,16 @@ func (a *app) complain(err error, hint string) {
 	}
 }
 
-// say writes a remark that -q silences.
+// say writes a remark that -q silences. Names in it may be a server's or a file's.
 func (a *app) say(format string, args ...any) {
-	if !a.quiet {
-		fmt.Fprintf(a.progress, format+"\n", args...)
+	if a.quiet {
+		return
 	}
+	lines := strings.Split(fmt.Sprintf(format, args...), "\n")
+	for i := range lines {
+		lines[i] = term.Safe(lines[i])
+	}
+	fmt.Fprintln(a.progress, strings.Join(lines, "\n"))
 }
 
 // A usageError is a command line that can't be meant.

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/layerscope/layerscope/internal/term"
 	"github.com/layerscope/layerscope/internal/tracetest"
 )
 
@@ -182,5 +183,15 @@ func BenchmarkHelp(b *testing.B) {
 		if got := runWith(b.Context(), strings.NewReader(""), "report", "--help"); got.code != exitDone {
 			b.Fatal(got.stderr)
 		}
+	}
+}
+
+// Remarks show names of others' making as text.
+func TestRemarksAreSafe(t *testing.T) {
+	var stderr bytes.Buffer
+	a := &app{edge: edge{stderr: &stderr}, progress: term.NewProgress(&stderr, term.NoProgress, 0)}
+	a.say("first\n%s: read whole", "gs://b/\u202egnp.\x1b]0;x\x07")
+	if got, want := stderr.String(), "first\ngs://b/\\u202egnp.\\x1b]0;x\\x07: read whole\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

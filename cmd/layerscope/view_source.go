@@ -162,14 +162,17 @@ func (s *viewSource) load(ctx context.Context, r *viewRun) (*analyze.Analysis, e
 	return s.app.load(ctx, input{path: r.path}, s.in, false)
 }
 
-// find returns the run of an ID.
+// find returns the run of an ID as it is now: study may go on with it.
 func (s *viewSource) find(id string) (*viewRun, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, r := range s.runs {
 		if r.ID == id {
 			if r.note != "" {
 				return nil, fmt.Errorf("%s: %s", r.title, r.note)
 			}
-			return r, nil
+			now := *r
+			return &now, nil
 		}
 	}
 	return nil, viewer.ErrUnknown

@@ -157,3 +157,40 @@ func TestViewIndex(t *testing.T) {
 		t.Errorf("another ID: %v", err)
 	}
 }
+
+// Runs that are still being studied can be asked for meanwhile; once they are all
+// known, each has what study found. The race detector watches.
+func TestViewWhileStudied(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"base_a", "slow_a"} {
+		data, err := os.ReadFile(filepath.Join("../../testdata/captures", name+".xplane.pb.gz"))
+		if err := firstError(err, os.WriteFile(filepath.Join(dir, name+".xplane.pb.gz"), data, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := &app{edge: edge{stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard, env: func(string) string { return "" }, now: time.Now}}
+	src, err := a.viewOf(t.Context(), dir, &inputFlags{clock: "device"})
+	if err != nil || len(src.runs) != 2 {
+		t.Fatal(err, len(src.runs))
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); src.study(t.Context()) }()
+	for pending := 2; pending > 0; {
+		for _, r := range src.runs {
+			if found, err := src.find(r.ID); err != nil || found.ID != r.ID || found.studied != (found.Devices != "") {
+				t.Fatalf("%+v %v", found, err)
+			}
+		}
+		list, err := src.Runs(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		pending = list.Pending
+	}
+	<-done
+	for _, r := range src.runs {
+		if found, err := src.find(r.ID); err != nil || found.Devices == "" || len(found.Metrics) == 0 {
+			t.Errorf("%+v %v", found, err)
+		}
+	}
+}

@@ -24,6 +24,10 @@ const (
 	codeInternal      = 13
 )
 
+// maxTimeout is what fits into a grpc-timeout, which has at most eight digits, in
+// milliseconds: more than a day.
+const maxTimeout = 99_999_999
+
 var codeNames = [...]string{
 	"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",
 	"FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
@@ -96,7 +100,7 @@ func (c *rpc) call(ctx context.Context, method string, message []byte, limit int
 	req.Header.Set("Te", "trailers")
 	req.Header.Set("User-Agent", "layerscope")
 	if deadline, ok := ctx.Deadline(); ok {
-		req.Header.Set("Grpc-Timeout", strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10)+"m")
+		req.Header.Set("Grpc-Timeout", strconv.FormatInt(min(max(1, time.Until(deadline).Milliseconds()), maxTimeout), 10)+"m")
 	}
 	resp, err := c.client.Do(req)
 	if err != nil {

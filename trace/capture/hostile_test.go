@@ -80,21 +80,22 @@ func TestHostileReplies(t *testing.T) {
 		h    http.HandlerFunc
 		want string
 	}{
-		"4 GiB announced":       {grpcAnswer(frame(0, 1<<32-1, good), ok...), "a reply of 4294967295 bytes, wanted at most"},
-		"less than announced":   {grpcAnswer(frame(0, 1000, good), ok...), "early"},
-		"more than announced":   {grpcAnswer(frame(0, uint32(len(good)), append(good, 'x')), ok...), "more bytes behind the reply"},
-		"half a frame":          {grpcAnswer([]byte{0, 0}, ok...), "reading the reply: unexpected EOF"},
-		"nothing":               {grpcAnswer(nil), "without a status"},
-		"compressed":            {grpcAnswer(frame(1, 3, []byte("abc")), ok...), "compressed"},
-		"a field too long":      {grpcAnswer(frame(0, 6, []byte("\x42\xff\xff\xff\x7fx")), ok...), "a field of 268435455 bytes, 1 are left"},
-		"a plane too long":      {grpcAnswer(frame(0, 4, []byte("\x42\x02\x0a\x7f")), ok...), "XSpace: offset"},
-		"an endless varint":     {grpcAnswer(frame(0, 12, bytes.Repeat([]byte{0xff}, 12)), ok...), "overflows"},
-		"a group":               {grpcAnswer(frame(0, 1, []byte{0x43}), ok...), "wire type 3"},
-		"field 0":               {grpcAnswer(frame(0, 2, []byte{0x02, 0}), ok...), "field number 0"},
-		"no status":             {grpcAnswer(frame(0, uint32(len(good)), good)), "ends without a status"},
-		"a status that is none": {grpcAnswer(frame(0, uint32(len(good)), good), "Grpc-Status", "-x"), "ends without a status"},
-		"an error behind data":  {grpcAnswer(frame(0, uint32(len(good)), good), "Grpc-Status", "14", "Grpc-Message", "gone%20away"), "UNAVAILABLE: gone away"},
-		"an unknown code":       {grpcAnswer(nil, "Grpc-Status", "99", "Grpc-Message", strings.Repeat("x", 5000)), "Profile: 99: xxx"},
+		"4 GiB announced":        {grpcAnswer(frame(0, 1<<32-1, good), ok...), "a reply of 4294967295 bytes, wanted at most"},
+		"less than announced":    {grpcAnswer(frame(0, 1000, good), ok...), "early"},
+		"more than announced":    {grpcAnswer(frame(0, uint32(len(good)), append(good, 'x')), ok...), "more bytes behind the reply"},
+		"half a frame":           {grpcAnswer([]byte{0, 0}, ok...), "reading the reply: unexpected EOF"},
+		"nothing":                {grpcAnswer(nil), "without a status"},
+		"compressed":             {grpcAnswer(frame(1, 3, []byte("abc")), ok...), "compressed"},
+		"a field too long":       {grpcAnswer(frame(0, 6, []byte("\x42\xff\xff\xff\x7fx")), ok...), "a field of 268435455 bytes, 1 are left"},
+		"a plane too long":       {grpcAnswer(frame(0, 4, []byte("\x42\x02\x0a\x7f")), ok...), "XSpace: offset"},
+		"an endless varint":      {grpcAnswer(frame(0, 12, bytes.Repeat([]byte{0xff}, 12)), ok...), "overflows"},
+		"a group":                {grpcAnswer(frame(0, 1, []byte{0x43}), ok...), "wire type 3"},
+		"a group behind a space": {grpcAnswer(frame(0, uint32(len(good)+1), append(good[:len(good):len(good)], 0x43)), ok...), "ProfileResponse: offset 0x6: wire type 3"},
+		"field 0":                {grpcAnswer(frame(0, 2, []byte{0x02, 0}), ok...), "field number 0"},
+		"no status":              {grpcAnswer(frame(0, uint32(len(good)), good)), "ends without a status"},
+		"a status that is none":  {grpcAnswer(frame(0, uint32(len(good)), good), "Grpc-Status", "-x"), "ends without a status"},
+		"an error behind data":   {grpcAnswer(frame(0, uint32(len(good)), good), "Grpc-Status", "14", "Grpc-Message", "gone%20away"), "UNAVAILABLE: gone away"},
+		"an unknown code":        {grpcAnswer(nil, "Grpc-Status", "99", "Grpc-Message", strings.Repeat("x", 5000)), "Profile: 99: xxx"},
 		"a page": {func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, "<html>hello")
 		}, `HTTP status 200 with "text/html; charset=utf-8", wanted a gRPC answer: "<html>hello"`},
@@ -153,6 +154,22 @@ func TestHostileTerminate(t *testing.T) {
 	begin := time.Now()
 	if res, err := w.Wait(ctx); err == nil || len(res.Files) != 0 || time.Since(begin) > 10*time.Second {
 		t.Errorf("%v after %v", err, time.Since(begin))
+	}
+}
+
+// TestLongDeadline: a grpc-timeout has eight digits at most; servers refuse others.
+func TestLongDeadline(t *testing.T) {
+	sent := make(chan string, 1)
+	s := evil(t, func(w http.ResponseWriter, r *http.Request) {
+		sent <- r.Header.Get("Grpc-Timeout")
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("Grpc-Status", "14")
+	})
+	if w, err := s.Open(t.Context(), Settings{Dir: t.TempDir(), Duration: 48 * time.Hour}); err == nil {
+		_, _ = w.Wait(t.Context()) // the answer, an error, came later
+	}
+	if got := <-sent; got != "99999999m" {
+		t.Errorf("grpc-timeout %q of a window of two days, want 99999999m", got)
 	}
 }
 

@@ -73,6 +73,7 @@ func readReply(r io.Reader, size int64, w io.Writer) (reply, error) {
 				return out, err
 			}
 			f.left -= n
+			f.done += n
 			out.xspace += n
 		default:
 			if num == replyToolData {
