@@ -106,10 +106,11 @@ func (b *builder) backup(out *strings.Builder) {
 		}
 	}
 	out.WriteString("\n| set | keeps, files | bytes | leaves out, files | bytes | complete raw captures |\n|:---|---:|---:|---:|---:|:---|\n")
+	complete := b.manifest.complete()
 	for _, s := range retentionSets {
 		var n, size, m, rest int64
 		for i := range b.manifest.Files {
-			if f := &b.manifest.Files[i]; s.keep(&b.manifest, f) {
+			if f := &b.manifest.Files[i]; s.keep(complete, f) {
 				n, size = n+1, size+f.Bytes
 			} else {
 				m, rest = m+1, rest+f.Bytes

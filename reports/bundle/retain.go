@@ -16,20 +16,23 @@ import (
 	"time"
 )
 
-// A retentionSet is what is kept of a bundle that grows old.
+// A retentionSet is what is kept of a bundle that grows old. complete has the
+// captures that no other file holds more completely.
 type retentionSet struct {
 	name string
-	keep func(m *Manifest, f *File) bool
+	keep func(complete map[string]bool, f *File) bool
 }
 
 // retentionSets are from all to least.
 var retentionSets = []retentionSet{
-	{"full", func(*Manifest, *File) bool { return true }},
-	{"standard", func(m *Manifest, f *File) bool { return f.Role != "capture" || m.complete(f.Path) }},
-	{"compact", func(m *Manifest, f *File) bool {
-		return f.Role != "memory" && f.Role != "log" && (f.Role != "capture" || m.complete(f.Path))
+	{"full", func(map[string]bool, *File) bool { return true }},
+	{"standard", func(complete map[string]bool, f *File) bool { return f.Role != "capture" || complete[f.Path] }},
+	{"compact", func(complete map[string]bool, f *File) bool {
+		return f.Role != "memory" && f.Role != "log" && (f.Role != "capture" || complete[f.Path])
 	}},
-	{"minimal", func(_ *Manifest, f *File) bool { return f.Role != "capture" && f.Role != "memory" && f.Role != "log" }},
+	{"minimal", func(_ map[string]bool, f *File) bool {
+		return f.Role != "capture" && f.Role != "memory" && f.Role != "log"
+	}},
 }
 
 // RetainOptions say what is kept of a bundle.
@@ -154,9 +157,9 @@ func (s *stage) describe(m *Manifest) error {
 func (m *Manifest) kept(set retentionSet) *Manifest {
 	out := *m
 	out.Files, out.Dropped = []File{}, slices.Clone(m.Dropped)
-	gone := make(map[string]bool)
+	gone, complete := make(map[string]bool), m.complete()
 	for i := range m.Files {
-		if f := &m.Files[i]; set.keep(m, f) {
+		if f := &m.Files[i]; set.keep(complete, f) {
 			out.Files = append(out.Files, *f)
 		} else {
 			out.Dropped = append(out.Dropped, *f)
@@ -179,16 +182,20 @@ func (m *Manifest) paths() []string {
 	return out
 }
 
-// complete says whether no other file holds a capture more completely.
-func (m *Manifest) complete(name string) bool {
-	return slices.Contains(SoleCaptures(m.paths(), func(string) bool { return false }), name)
+// complete are the captures that no other file holds more completely.
+func (m *Manifest) complete() map[string]bool {
+	out := make(map[string]bool)
+	for _, name := range SoleCaptures(m.paths(), func(string) bool { return false }) {
+		out[name] = true
+	}
+	return out
 }
 
 // lost are the captures of which a set keeps no complete form.
 func (m *Manifest) lost(set retentionSet) []string {
-	kept := make(map[string]bool)
+	kept, complete := make(map[string]bool), m.complete()
 	for i := range m.Files {
-		kept[m.Files[i].Path] = set.keep(m, &m.Files[i])
+		kept[m.Files[i].Path] = set.keep(complete, &m.Files[i])
 	}
 	return SoleCaptures(m.paths(), func(name string) bool { return kept[name] })
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -170,5 +171,27 @@ func TestHostileRetention(t *testing.T) {
 				t.Errorf("as a directory: %+v, wanted %q", r, c.want)
 			}
 		})
+	}
+}
+
+// What is kept of a bundle of as many captures as there may be is known at once:
+// asked file by file, it took hours.
+func TestRetainMany(t *testing.T) {
+	m := &Manifest{}
+	for i := range maxFiles / 2 {
+		stem := fmt.Sprintf("artifacts/raw/traces/h%d", i)
+		m.Files = append(m.Files, File{Path: stem + ".xplane.pb", Role: "capture"}, File{Path: stem + ".trace.json.gz", Role: "capture"})
+	}
+	for _, c := range []struct {
+		set        string
+		kept, lost int
+	}{{"full", maxFiles, 0}, {"standard", maxFiles / 2, 0}, {"compact", maxFiles / 2, 0}, {"minimal", 0, maxFiles / 2}} {
+		i := slices.IndexFunc(retentionSets, func(s retentionSet) bool { return s.name == c.set })
+		if got := m.kept(retentionSets[i]); len(got.Files) != c.kept || len(got.Dropped) != maxFiles-c.kept {
+			t.Errorf("%s: kept %d and dropped %d files, want %d and the rest", c.set, len(got.Files), len(got.Dropped), c.kept)
+		}
+		if lost := m.lost(retentionSets[i]); len(lost) != c.lost {
+			t.Errorf("%s: lost %d captures, want %d", c.set, len(lost), c.lost)
+		}
 	}
 }

@@ -21,23 +21,6 @@ type Options struct {
 	Retried func(what string, err error, after time.Duration)
 }
 
-// withDefaults fills in what isn't said. Pauses grow to half a minute.
-func (o Options) withDefaults() Options {
-	if o.Tries <= 0 {
-		o.Tries = 8
-	}
-	if o.Pause <= 0 {
-		o.Pause = 500 * time.Millisecond
-	}
-	if o.Stall <= 0 {
-		o.Stall = time.Minute
-	}
-	if o.Retried == nil {
-		o.Retried = func(string, error, time.Duration) {}
-	}
-	return o
-}
-
 // Split takes gs://bucket/prefix apart. The prefix is "" or a plain path.
 func Split(address string) (bucket, prefix string, err error) {
 	rest, ok := strings.CutPrefix(address, "gs://")

@@ -24,6 +24,23 @@ import (
 	"github.com/layerscope/layerscope/reports/objects"
 )
 
+// withDefaults fills in what isn't said. Pauses grow to half a minute.
+func (o Options) withDefaults() Options {
+	if o.Tries <= 0 {
+		o.Tries = 8
+	}
+	if o.Pause <= 0 {
+		o.Pause = 500 * time.Millisecond
+	}
+	if o.Stall <= 0 {
+		o.Stall = time.Minute
+	}
+	if o.Retried == nil {
+		o.Retried = func(string, error, time.Duration) {}
+	}
+	return o
+}
+
 // maxPause bounds the pauses between tries, also those that a server asks for.
 const maxPause = 32 * time.Second
 
