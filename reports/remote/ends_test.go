@@ -4,8 +4,11 @@ package remote
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -95,4 +98,52 @@ func TestInterruptBetweenParts(t *testing.T) {
 	}
 	back, _ := mustPull(t, good, Options{})
 	sameFiles(t, dir, back)
+}
+
+// What is planted in the place where a run is fetched to leads nowhere: the pull
+// fails, or doesn't care.
+func TestHostileStage(t *testing.T) {
+	bundle := makeBundle(t, 5, 3000)
+	s := objects.Dir(filepath.Join(t.TempDir(), "root"))
+	mustPush(t, s, bundle, Options{})
+	sums, err := os.ReadFile(filepath.Join(bundle, checksumsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(sums)
+	head := hex.EncodeToString(sum[:]) + "\n"
+	for name, plant := range map[string]func(stage, outside string) error{
+		"the stage is a link": func(stage, outside string) error { return os.Symlink(outside, stage) },
+		"the files are a link": func(stage, outside string) error {
+			return errors.Join(os.Mkdir(stage, 0o777), os.WriteFile(filepath.Join(stage, journalFile), []byte(head), 0o666), os.Symlink(outside, filepath.Join(stage, filesDir)))
+		},
+		"the journal is a link": func(stage, outside string) error {
+			return errors.Join(os.Mkdir(stage, 0o777), os.Symlink(filepath.Join(outside, filesDir, "precious"), filepath.Join(stage, journalFile)))
+		},
+		"a directory is a link": func(stage, outside string) error {
+			return errors.Join(os.MkdirAll(filepath.Join(stage, filesDir), 0o777), os.WriteFile(filepath.Join(stage, journalFile), []byte(head), 0o666),
+				os.Symlink(outside, filepath.Join(stage, filesDir, "artifacts")))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			base := t.TempDir()
+			outside, dir := filepath.Join(base, "outside"), filepath.Join(base, "back")
+			precious := filepath.Join(outside, filesDir, "precious")
+			if err := errors.Join(os.MkdirAll(filepath.Dir(precious), 0o777), os.WriteFile(precious, []byte("keep me"), 0o666)); err != nil {
+				t.Fatal(err)
+			}
+			if err := plant(pullingDir(dir), outside); err != nil {
+				t.Skip("no links here:", err)
+			}
+			if _, err := Pull(t.Context(), s, place, dir, Options{}); err == nil {
+				sameFiles(t, bundle, dir)
+			}
+			if text, err := os.ReadFile(precious); err != nil || string(text) != "keep me" {
+				t.Errorf("outside: %q, %v", text, err)
+			}
+			if entries, err := os.ReadDir(outside); err != nil || len(entries) != 1 {
+				t.Errorf("outside: %v, %v", entries, err)
+			}
+		})
+	}
 }

@@ -43,7 +43,11 @@ type entry struct {
 	CRC32C     uint32 `json:"crc32c"`
 }
 
-const journalFile = "journal"
+// What is in a stage's directory.
+const (
+	journalFile = "journal"
+	filesDir    = "files"
+)
 
 // openStage makes a target's stage, or goes on with the one that is there if it
 // is of the same run. The run is known by a hash of what identifies it.
@@ -53,9 +57,12 @@ func openStage(target string, id []byte) (*stage, error) {
 		return nil, err
 	}
 	st := &stage{dir: pullingDir(abs), known: make(map[string]map[int64]entry), fresh: make(map[string]bool)}
-	st.files = filepath.Join(st.dir, "files")
+	st.files = filepath.Join(st.dir, filesDir)
 	if err := os.MkdirAll(st.dir, 0o777); err != nil {
 		return nil, err
+	}
+	if info, err := os.Lstat(st.dir); err != nil || !info.IsDir() {
+		return nil, errors.Join(fmt.Errorf("%s: a link, wanted a directory", st.dir), err)
 	}
 	if st.lock, err = lockDir(st.dir); err != nil {
 		return nil, fmt.Errorf("%s: %w", st.dir, err)
@@ -66,24 +73,32 @@ func openStage(target string, id []byte) (*stage, error) {
 	return st, nil
 }
 
+// open opens what is in the directory; no link leads out of it.
 func (st *stage) open(id []byte) error {
 	sum := sha256.Sum256(id)
 	head := append([]byte(hex.EncodeToString(sum[:])), '\n')
-	name := filepath.Join(st.dir, journalFile)
-	text, err := os.ReadFile(name)
+	base, err := os.OpenRoot(st.dir)
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	text, err := base.ReadFile(journalFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	lines, same := bytes.CutPrefix(text, head)
 	if !same {
-		if err := errors.Join(os.RemoveAll(st.files), os.WriteFile(name, head, 0o666)); err != nil {
+		if err := errors.Join(base.RemoveAll(filesDir), base.WriteFile(journalFile, head, 0o666)); err != nil {
 			return err
 		}
 	}
-	if err := os.MkdirAll(st.files, 0o777); err != nil {
+	if err := base.Mkdir(filesDir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if st.root, err = os.OpenRoot(st.files); err != nil {
+	if info, err := base.Lstat(filesDir); err != nil || !info.IsDir() {
+		return errors.Join(fmt.Errorf("%s: wanted a directory", st.files), err)
+	}
+	if st.root, err = base.OpenRoot(filesDir); err != nil {
 		return err
 	}
 	whole := int64(len(text))
@@ -98,7 +113,7 @@ func (st *stage) open(id []byte) error {
 		}
 		st.note(e)
 	}
-	if st.journal, err = os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0o666); err != nil {
+	if st.journal, err = base.OpenFile(journalFile, os.O_WRONLY|os.O_APPEND, 0o666); err != nil {
 		return err
 	}
 	return st.journal.Truncate(whole)
@@ -257,7 +272,7 @@ func forgetStage(target string) error {
 		return err
 	}
 	dir := pullingDir(abs)
-	if _, err := os.Lstat(filepath.Join(dir, "files")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(filepath.Join(dir, filesDir)); !errors.Is(err, fs.ErrNotExist) {
 		return nil // another pull is at it
 	}
 	return os.RemoveAll(dir)
