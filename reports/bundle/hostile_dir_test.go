@@ -105,6 +105,8 @@ func TestHostileStage(t *testing.T) {
 		func() error { return os.Symlink(outside, filepath.Join(partial, reportFile)) },
 		func() error { return os.Symlink(filepath.Dir(outside), filepath.Join(partial, "more")) },
 		func() error { return os.WriteFile(filepath.Join(partial, "inputs"), nil, 0o666) },
+		func() error { return os.Symlink(outside, partial+".journal") },
+		func() error { return os.Remove(partial + ".journal") },
 		func() error {
 			return os.WriteFile(partial+".journal", []byte(`{"name":"../outside/precious","source":"`+capture+`"}`+"\n{{{"), 0o666)
 		},

@@ -8,8 +8,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -231,4 +233,29 @@ func FuzzManifest(f *testing.F) {
 			t.Error(problems)
 		}
 	})
+}
+
+// Where there are no links, too, what got the name while it was packed stays.
+func TestPackKeepsNames(t *testing.T) {
+	dir := t.TempDir()
+	from, to := put(t, dir, "from", "packed"), put(t, dir, "to", "precious")
+	if err := renameFile(from, to); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("%v, want that the name is taken", err)
+	}
+	if text, err := os.ReadFile(to); err != nil || string(text) != "precious" {
+		t.Errorf("%q, %v", text, err)
+	}
+	free := filepath.Join(dir, "free")
+	if err := renameFile(from, free); err != nil {
+		t.Error(err)
+	}
+	if text, err := os.ReadFile(free); err != nil || string(text) != "packed" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if err := renameFile(from, filepath.Join(dir, "gone")); err == nil {
+		t.Error("renamed nothing")
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "gone")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("left behind: %v", err)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -44,7 +45,11 @@ type journal struct {
 
 func journalFile(partial string) string { return partial + ".journal" }
 
+// openJournal wants a file of its own: a link would have another one grow.
 func openJournal(name string) (*journal, error) {
+	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %s, wanted a file or nothing", name, kindOf(info.Mode().Type()))
+	}
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o666)
 	if err != nil {
 		return nil, err

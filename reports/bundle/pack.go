@@ -55,7 +55,19 @@ func Pack(dir, out string) (err error) {
 func publishFile(from, to string) error {
 	err := os.Link(from, to)
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) {
-		return os.Rename(from, to) // no links here; the name was free a moment ago
+		return renameFile(from, to) // no links here
+	}
+	return err
+}
+
+// renameFile takes the name first: a rename would replace what got it meanwhile.
+func renameFile(from, to string) error {
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	if err = errors.Join(f.Close(), os.Rename(from, to)); err != nil {
+		_ = os.Remove(to) // it is ours, and empty
 	}
 	return err
 }
