@@ -46,7 +46,8 @@ type bundleFlags struct {
 	versions                     []string
 	price, backup                string
 	plain, allow, redact         bool
-	pages                        bool // HTML beside report.md
+	pages                        bool   // HTML beside report.md
+	key                          string // of a server: redacted wherever it is
 }
 
 func (a *app) bundleCreate() *cobra.Command {

@@ -31,6 +31,9 @@ func (a *app) bundleOptions(ctx context.Context, args []string, in *inputFlags, 
 		Commit: f.commit, Branch: f.branch, Trigger: f.trigger, Tool: toolVersion(), Time: a.now(),
 		Hardware: map[string]string{}, Versions: map[string]string{}, Files: map[string][]byte{}, Names: localNames(),
 	}
+	if f.key != "" {
+		opts.Names[f.key] = "token"
+	}
 	switch {
 	case f.redact:
 		opts.Secrets = bundle.RedactCaptures

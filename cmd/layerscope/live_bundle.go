@@ -23,7 +23,7 @@ import (
 // keep makes the bundle of a session and checks it.
 func (l *live) keep(ctx context.Context, out string, commands []string) error {
 	l.say("bundle", "%s", out)
-	f := bundleFlags{output: out, commands: commands, commit: l.f.commit, branch: l.f.branch, trigger: l.f.trigger, plain: l.f.plain, model: l.model, pages: true, runs: len(l.takes)}
+	f := bundleFlags{output: out, commands: commands, commit: l.f.commit, branch: l.f.branch, trigger: l.f.trigger, plain: l.f.plain, model: l.model, pages: true, runs: len(l.takes), key: l.f.key}
 	if w, ok := l.plan.(*workload); ok {
 		f.profile = w.Name
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/layerscope/layerscope/internal/standin"
+	"github.com/layerscope/layerscope/internal/term"
 )
 
 // TestProfile runs a session against our own server, and reads its bundle as a
@@ -211,5 +213,33 @@ func TestNames(t *testing.T) {
 	}
 	if got := commandLine([]string{"/usr/bin/layerscope", "capture", "h:1", "--api-key", "s", "--api-key=t"}); !reflect.DeepEqual(got, []string{"layerscope capture h:1 --api-key redacted-token --api-key=redacted-token"}) {
 		t.Errorf("%q", got)
+	}
+}
+
+// The key of a server is in no text of a bundle, wherever it came from.
+func TestBundleWithoutKey(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	a := &app{edge: edge{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, env: func(string) string { return "" }, now: time.Now}, progress: term.NewProgress(&stderr, term.NoProgress, 0)}
+	dir := t.TempDir()
+	info := filepath.Join(dir, "server_info.json")
+	write(t, info, `{"info": {"args": ["--key", "hunter2"], "note": "called with hunter2"}}`)
+	f := bundleFlags{output: filepath.Join(dir, "run"), commands: []string{"curl -H 'x: hunter2' http://h"}, inputs: []string{info}, key: "hunter2"}
+	if err := a.runBundleCreate(t.Context(), []string{testCapture(t, "base_a.xplane.pb.gz")}, &inputFlags{clock: "device", steps: "all"}, &f); err != nil {
+		t.Fatal(err)
+	}
+	redacted := 0
+	err := filepath.WalkDir(f.output, func(p string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(p)
+		if bytes.Contains(text, []byte("hunter2")) {
+			t.Errorf("%s has the key", p)
+		}
+		redacted += bytes.Count(text, []byte("redacted-token"))
+		return err
+	})
+	if err != nil || redacted < 3 {
+		t.Errorf("%v, %d redacted, want all three", err, redacted)
 	}
 }

@@ -34,6 +34,7 @@ var rules = sync.OnceValue(func() []rule {
 		{kind: "token", re: regexp.MustCompile(`\b(?:hf_[A-Za-z0-9]{8,}|ya29\.[A-Za-z0-9._-]+|(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|sk-[A-Za-z0-9_-]{20,}|AIza[0-9A-Za-z_-]{30,}|xox[abprs]-[\w-]{10,}|GOCSPX-[\w-]{16,}|1//0[\w-]{20,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)`)},
 		{kind: "token", re: regexp.MustCompile(`\b[A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS)(?:_[A-Z0-9_]+)?` + value), keep: shortNumber},
 		{kind: "token", re: regexp.MustCompile(`(?i)\b(?:[a-z]+[_-])?(?:token|secret|password|passwd|api[_-]?key|access[_-]?key|private[_-]?key)\\?["']?\s*[=:]\s*\\?["']?([^\s"'\\,;&)}\]]{8,})`), keep: onlyDigits},
+		{kind: "token", re: regexp.MustCompile(`(?i)"(?:[a-z]+[_-])?(?:secret|password|passwd|api[_-]?key|access[_-]?key|private[_-]?key)\\?"\s*:\s*\\?"([^"\\]+)`)}, // a string of JSON: however short
 		{kind: "token", re: regexp.MustCompile(`--(?:[a-z]+-)*(?:token|secret|password|api-key|access-key)[ =]+["']?([^\s"'\\]+)`)},
 		{kind: "token", re: regexp.MustCompile(`://([^/\s:@"'\\]+:[^/\s@"'\\]+)@`)},
 		{kind: "account", re: regexp.MustCompile(`\b[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}\b`)},

@@ -14,6 +14,8 @@ func TestRedact(t *testing.T) {
 		{"HF_TOKEN=hf_abcdefgh", "HF_TOKEN=redacted-token"},
 		{`{"hf_token": "secretsecret"}`, `{"hf_token": "redacted-token"}`},
 		{`{"text": "{\"api_key\": \"abcdefgh1\"}"}`, `{"text": "{\"api_key\": \"redacted-token\"}"}`},
+		{`{"api_key": "s3cr3t", "admin_api_key": null, "password": "1234"}`, `{"api_key": "redacted-token", "admin_api_key": null, "password": "redacted-token"}`},
+		{`"{\"secret\": \"abc\", \"token\": \"the\"}"`, `"{\"secret\": \"redacted-token\", \"token\": \"the\"}"`},
 		{"Authorization: Bearer abc.def-ghi", "Authorization: Bearer redacted-token"},
 		{"authorization: Basic YWJj", "authorization: Basic redacted-token"},
 		{"ya29.a0Af_x-y and AKIAIOSFODNN7EXAMPLE", "redacted-token and redacted-token"},
