@@ -185,7 +185,7 @@ func parseIndex(index []byte) (map[string]string, error) {
 			if err != nil {
 				return err
 			}
-			if file == "" || file != filepath.Base(file) || strings.ContainsAny(file, `/\`) || !filepath.IsLocal(file) {
+			if file == "" || file == "." || file != filepath.Base(file) || strings.ContainsAny(file, `/\`) || !filepath.IsLocal(file) {
 				return fmt.Errorf("tensor %q is in %q, wanted a file of the same directory", tensor, file)
 			}
 			weights[tensor] = file
