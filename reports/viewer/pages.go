@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // index lists the runs; a single one is shown at once.
@@ -198,7 +199,7 @@ func (s *server) perfetto(w http.ResponseWriter, r *http.Request) {
 func (s *server) trace(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+url.PathEscape(r.PathValue("id"))+`.pftrace"`)
-	out := &begun{w: w}
+	out := &begun{w: w, patience: time.Minute}
 	err := s.src.Perfetto(r.Context(), r.PathValue("id"), out)
 	switch {
 	case err != nil && !out.yes:
@@ -209,13 +210,16 @@ func (s *server) trace(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// begun notes whether something was written.
+// begun notes whether something was written, and gives up on who doesn't read:
+// nobody else gets anything of the source meanwhile.
 type begun struct {
-	w   io.Writer
-	yes bool
+	w        http.ResponseWriter
+	patience time.Duration
+	yes      bool
 }
 
 func (b *begun) Write(p []byte) (int, error) {
 	b.yes = true
+	_ = http.NewResponseController(b.w).SetWriteDeadline(time.Now().Add(b.patience)) // not all writers have one
 	return b.w.Write(p)
 }

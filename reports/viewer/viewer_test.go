@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -208,6 +209,35 @@ func TestBrokenTrace(t *testing.T) {
 	}
 	if err == nil {
 		t.Error("the broken trace ended like a whole one")
+	}
+}
+
+// Who asks for a trace and doesn't read it is left, in time.
+func TestStalledReader(t *testing.T) {
+	ended := make(chan error, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		out, block := &begun{w: w, patience: 100 * time.Millisecond}, make([]byte, 1<<20)
+		for range 1000 {
+			if _, err := out.Write(block); err != nil {
+				ended <- err
+				return
+			}
+		}
+		ended <- nil
+	}))
+	defer s.Close()
+	res, err := http.Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%v, want that the time is over", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("still written to")
 	}
 }
 
