@@ -42,6 +42,7 @@ func (a *app) commitSide(ctx context.Context, root, arg, on, workload string) (s
 		side.label = firstRunes(runs[0].Commit, 7)
 	}
 	for _, r := range runs {
+		r.Path = placeThere(ctx, s, &r)
 		at := captureOf(s, &r)
 		side.runs = append(side.runs, at)
 		if dir := path.Dir(at); !isBucket(at) && !slices.Contains(side.dirs, dir) {

@@ -92,7 +92,8 @@ type listed struct {
 }
 
 type listedRun struct {
-	ID string `json:"id"`
+	ID   string   `json:"id"`
+	Also []string `json:"also,omitempty"` // further places
 	runindex.Run
 }
 
@@ -141,7 +142,7 @@ func (a *app) runList(ctx context.Context, root string, out *outputFlags, f *lis
 	}
 	for _, r := range runs {
 		if strings.HasPrefix(r.Commit, strings.ToLower(f.commit)) && matchesGlob(f.on, r.Devices) && matchesGlob(f.workload, r.Workload) {
-			l.Runs = append(l.Runs, listedRun{r.ID, r})
+			l.Runs = append(l.Runs, listedRun{r.ID, r.Also, r})
 		}
 	}
 	if n := len(l.Runs); f.last > 0 && n > f.last {
@@ -181,11 +182,13 @@ func checkRoot(ctx context.Context, s objects.Store, runs []runindex.Run) ([]lis
 	problems := []listedProblem{}
 	known := make(map[string]bool)
 	for _, r := range runs {
-		if known[r.Path] || objects.CheckName(r.Path) != nil {
-			continue // lies elsewhere
-		}
-		if known[r.Path] = true; files[r.Path] == 0 && isPlace(r.Path) {
-			problems = append(problems, listedProblem{r.Path, "in the index, but gone"})
+		for _, at := range append([]string{r.Path}, r.Also...) {
+			if known[at] || objects.CheckName(at) != nil {
+				continue // lies elsewhere
+			}
+			if known[at] = true; files[at] == 0 && isPlace(at) {
+				problems = append(problems, listedProblem{at, "in the index, but gone"})
+			}
 		}
 	}
 	for place, n := range files {
@@ -224,7 +227,7 @@ func writeListed(w io.Writer, l *listed) {
 			commit += "+"
 		}
 		rows = append(rows, []string{
-			time.Unix(0, r.TimeUnixNano).UTC().Format("2006-01-02 15:04"), commit, cmp.Or(r.Devices, "-"), cmp.Or(r.Workload, "-"), step, sizeText(size), cmp.Or(r.Path, "(elsewhere)"),
+			time.Unix(0, r.TimeUnixNano).UTC().Format("2006-01-02 15:04"), commit, cmp.Or(r.Devices, "-"), cmp.Or(r.Workload, "-"), step, sizeText(size), strings.Join(append([]string{cmp.Or(r.Path, "(elsewhere)")}, r.Also...), ", "),
 		})
 	}
 	if len(rows) > 1 {

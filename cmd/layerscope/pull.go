@@ -126,8 +126,8 @@ func (a *app) placeOf(ctx context.Context, s objects.Store, commit string) (stri
 	}
 	var places []string
 	for _, r := range runs {
-		if !slices.Contains(places, r.Path) && objects.CheckName(r.Path) == nil {
-			places = append(places, r.Path)
+		if at := placeThere(ctx, s, &r); !slices.Contains(places, at) && objects.CheckName(at) == nil {
+			places = append(places, at)
 		}
 	}
 	switch len(places) {
@@ -137,6 +137,19 @@ func (a *app) placeOf(ctx context.Context, s objects.Store, commit string) (stri
 		return places[0], nil
 	}
 	return "", usagef("layerscope pull "+quoted(s.String()+"/"+places[len(places)-1]), "%s: %d runs of %s: %s", s, len(places), commit, strings.Join(places, ", "))
+}
+
+// placeThere is where a run lies, of several places the first one that is still
+// there: nightly runs are deleted when they are old, baselines aren't.
+func placeThere(ctx context.Context, s objects.Store, r *runindex.Run) string {
+	if len(r.Also) > 0 {
+		for _, at := range append([]string{r.Path}, r.Also...) {
+			if _, err := s.Stat(ctx, at+"/manifest.json"); err == nil {
+				return at
+			}
+		}
+	}
+	return r.Path
 }
 
 // runsOfCommit finds a commit's runs in an index, oldest first.

@@ -97,6 +97,11 @@ func runTitle(root, p string) string {
 
 // indexedRun says where the captures of a record are, if they are here.
 func indexedRun(root string, r runindex.Run) *viewRun {
+	for _, at := range r.Also { // a baseline stays where the nightly run has gone
+		if !exists(filepath.Join(root, filepath.FromSlash(r.Path))) {
+			r.Path = at
+		}
+	}
 	v := &viewRun{Run: r, studied: true, title: cmp.Or(r.Path, r.ID)}
 	v.path = filepath.FromSlash(r.Path)
 	if !filepath.IsAbs(v.path) {

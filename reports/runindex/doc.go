@@ -11,9 +11,11 @@
 //	manual/<date>-<slug>/     runs of people
 //	baselines/<name>/         runs to compare with
 //	index/<time>-<sha7>-<identity>.json
+//	index/places/<time>-<sha7>-<identity>-<hash of its path>.json
 //
 // The identity is a hash of the commit and of the captures' SHA-256, so that
-// adding a run again changes nothing. Runs may lie elsewhere: a record holds its
+// adding a run again changes nothing but that it lies at one more place, when it
+// does. Runs may lie elsewhere: a record holds its
 // run's path, relative to the root where it is below it. It also holds the few
 // numbers that histories are made of: captures need not be kept, nor read, for
 // that.

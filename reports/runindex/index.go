@@ -5,6 +5,8 @@ package runindex
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,9 +16,11 @@ import (
 	"sync"
 )
 
-// prefix of the objects' names; ext ends them.
+// prefix of the objects' names; ext ends them. Records of further places of a run
+// are below places.
 const (
 	prefix = "index/"
+	places = "places/"
 	ext    = ".json"
 )
 
@@ -48,8 +52,9 @@ type Damage struct {
 }
 
 // Add records a run. A run that is there already is left as it is, whatever else
-// the record would say: added is false then. The run needs its time and the
-// SHA-256 of its captures.
+// the record would say: added is false then. But where it lies besides, below the
+// root, is recorded too: a nightly run that becomes a baseline. The run needs its
+// time and the SHA-256 of its captures.
 func (ix Index) Add(ctx context.Context, r Run) (id string, added bool, err error) {
 	r.Schema = Schema
 	if id, err = r.name(); err != nil {
@@ -61,9 +66,32 @@ func (ix Index) Add(ctx context.Context, r Run) (id string, added bool, err erro
 	}
 	err = ix.Store.Create(ctx, prefix+id+ext, text)
 	if errors.Is(err, fs.ErrExist) {
-		return id, false, nil
+		return id, false, ix.addPlace(ctx, id, r.Path, text)
 	}
 	return id, err == nil, err
+}
+
+// addPlace records that a run lies at another place, too.
+func (ix Index) addPlace(ctx context.Context, id, at string, record []byte) error {
+	if at == "" || !fs.ValidPath(at) {
+		return nil // not below the root
+	}
+	if text, err := ix.Store.Read(ctx, prefix+id+ext); err == nil {
+		if old, err := Decode(text); err == nil && old.Path == at {
+			return nil
+		}
+	}
+	err := ix.Store.Create(ctx, prefix+placeID(id, at)+ext, record)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// placeID is the name of a record of a further place.
+func placeID(id, at string) string {
+	sum := sha256.Sum256([]byte(at))
+	return places + id + "-" + hex.EncodeToString(sum[:8])
 }
 
 // Runs returns all runs, ordered by time. Objects that are no runs, or not those
@@ -75,7 +103,7 @@ func (ix Index) Runs(ctx context.Context) (runs []Run, damaged []Damage, err err
 		return nil, nil, err
 	}
 	names = slices.DeleteFunc(names, func(name string) bool {
-		base := strings.TrimPrefix(name, prefix)
+		base := strings.TrimPrefix(strings.TrimPrefix(name, prefix), places)
 		return strings.HasPrefix(base, ".") || strings.Contains(base, "/") || path.Ext(base) != ext
 	})
 	all, errs := make([]Run, len(names)), make([]error, len(names))
@@ -103,11 +131,44 @@ func (ix Index) Runs(ctx context.Context) (runs []Run, damaged []Damage, err err
 			runs = append(runs, all[i])
 		}
 	}
+	runs = joined(runs)
 	slices.SortFunc(runs, func(a, b Run) int {
 		return cmp.Or(cmp.Compare(a.TimeUnixNano, b.TimeUnixNano), cmp.Compare(a.ID, b.ID))
 	})
 	slices.SortFunc(damaged, func(a, b Damage) int { return cmp.Compare(a.Object, b.Object) })
 	return runs, damaged, nil
+}
+
+// joined makes one run of the records of its places: the first one's, which is not
+// below places.
+func joined(records []Run) []Run {
+	further := func(r Run) bool { return strings.HasPrefix(r.ID, places) }
+	slices.SortFunc(records, func(a, b Run) int {
+		if further(a) != further(b) {
+			if further(b) {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.Path, b.Path)
+	})
+	at := make(map[string]int)
+	var out []Run
+	for _, r := range records {
+		id := r.ID
+		if further(r) {
+			id = id[len(places):strings.LastIndexByte(id, '-')]
+		}
+		i, there := at[id]
+		switch {
+		case !there:
+			at[id], r.ID = len(out), id
+			out = append(out, r)
+		case !slices.Contains(out[i].Also, r.Path) && r.Path != out[i].Path:
+			out[i].Also = append(out[i].Also, r.Path)
+		}
+	}
+	return out
 }
 
 // decodeObject decodes an object and holds it against its name.
@@ -117,7 +178,11 @@ func decodeObject(id string, text []byte) (Run, error) {
 		return r, err
 	}
 	r.ID = id
-	if want, err := r.name(); err != nil {
+	want, err := r.name()
+	if strings.HasPrefix(id, places) {
+		want = placeID(want, r.Path)
+	}
+	if err != nil {
 		return r, err
 	} else if want != id {
 		return r, fmt.Errorf("the object is run %s, not the one its name says", want)

@@ -27,6 +27,8 @@ type Run struct {
 	// Path is where the captures are: relative to the index's root, with
 	// slashes, when below it. It may have gone since.
 	Path string `json:"path,omitempty"`
+	// Also are further places below the root where the same run lies.
+	Also []string `json:"-"`
 	// TimeUnixNano is when the capture began.
 	TimeUnixNano int64 `json:"time_unix_ns"`
 	// Commit is the code that ran, CommitUnix its commit time in seconds: 0 =
