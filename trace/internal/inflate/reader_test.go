@@ -250,6 +250,9 @@ func compare(t *testing.T, gz []byte) {
 	if wantErr == nil {
 		want, wantErr = io.ReadAll(std)
 	}
+	if wantErr == gzip.ErrHeader && longest(gz) >= 511 {
+		return // the standard library takes names of up to 511 bytes, RFC 1952 of any length
+	}
 	for _, slow := range []bool{false, true} {
 		var r io.Reader = bytes.NewReader(gz)
 		if slow {
@@ -269,6 +272,15 @@ func compare(t *testing.T, gz []byte) {
 			t.Fatalf("%v, want a truncation", err)
 		}
 	}
+}
+
+// longest is the longest run of bytes without a zero.
+func longest(b []byte) int {
+	n := 0
+	for part := range bytes.SplitSeq(b, []byte{0}) {
+		n = max(n, len(part))
+	}
+	return n
 }
 
 func noise(n int) []byte {
