@@ -67,7 +67,7 @@ func (sc *scanner) prepare() {
 	if sc.pl.overlay != nil {
 		clear(sc.seen)
 	}
-	sc.mode = modePlain
+	sc.mode, sc.vectors = modePlain, false
 	for i, name := range sc.opts.Want {
 		if n := sc.wanted(name, statRole(i+1)); n > 0 {
 			sf.roles++
@@ -90,6 +90,7 @@ func (sc *scanner) prepare() {
 		sc.mode = modeSome
 	}
 	sf.head = newDeviceHead(sf)
+	sc.vectors = (sc.mode == modeDevice || sc.mode == modeSome) && sc.setLayouts()
 }
 
 // wantedFor reports whether the wanted stats are those of events of that metadata

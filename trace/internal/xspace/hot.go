@@ -69,6 +69,13 @@ func (sc *scanner) gather(dense []uint32, limit int) bool {
 	switch sc.mode {
 	case modePlain:
 		sc.gatherTimes(to)
+	case modeDevice, modeSome:
+		if sc.vectors {
+			sc.gatherKernel(dense, to)
+			return sc.k == from+limit && sc.k < sc.size
+		}
+	}
+	switch sc.mode {
 	case modeDevice:
 		sc.gatherEnds(to)
 		sc.gatherPairs(from, begin)

@@ -44,7 +44,10 @@ type scanner struct {
 
 	mode    scanMode
 	stats   statFilter
-	refs    []uint32         // stat id -> index+1, where ids mean the same in all parts
+	refs    []uint32 // stat id -> index+1, where ids mean the same in all parts
+	layouts layouts
+	vectors bool             // the kernel can be used, for events of these stats
+	some    []uint64         // events the kernel found that have more wanted stats
 	seen    map[int64]uint32 // metadata index of ids that are not dense
 	probs   problemSet
 	stopped bool // yield returned false
