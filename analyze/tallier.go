@@ -14,12 +14,13 @@ import (
 // Note: that costs 4 ns an event where closing, buffering and adding took 15.
 type tallier struct {
 	lane
-	byOp  []tally // as long as the op table
-	used  []trace.OpID
-	stack []openOp
-	end   Time // of the union so far
-	prev  Time // start of the event before
-	prevD Duration
+	byOp   []tally // as long as the op table; self is what differs from total
+	used   []trace.OpID
+	stack  []openOp // events that the one before is inside of
+	before openOp
+	end    Time // of the union so far
+	prev   Time // start of the event before
+	prevD  Duration
 }
 
 // An openOp is an event that later ones may be inside of.
@@ -64,20 +65,23 @@ func (tl *tallier) sorted(tr *trace.Track) (lane, error) {
 
 func (tl *tallier) reset() {
 	tl.lane = lane{first: math.MaxInt64, last: math.MinInt64}
-	tl.stack, tl.end, tl.prev, tl.prevD = tl.stack[:0], math.MinInt64, math.MinInt64, 0
+	tl.stack, tl.before = tl.stack[:0], openOp{end: math.MinInt64}
+	tl.end, tl.prev, tl.prevD = math.MinInt64, math.MinInt64, 0
 }
 
 // walk adds the events of b. It returns false when the order is broken. An event
-// gives its op all of its time at once; what is its children's is taken back when
-// it closes.
+// gives its op all of its time; what is its children's is taken when it closes.
+//
+// Note: the event before stays out of the stack, since most end with nothing inside.
+// Putting each on the stack and taking it off again cost 3.5 ns an event.
 func (tl *tallier) walk(b *trace.Batch) bool {
 	ops := b.Op
 	starts, durs := b.Start[:len(ops)], b.Dur[:len(ops)]
 	if len(ops) > 0 {
 		tl.first = min(tl.first, starts[0])
 	}
-	stack, prev, prevD, union, busy, top := tl.stack, tl.prev, tl.prevD, tl.end, tl.busy, tl.opTime
-	sums := tl.byOp
+	stack, last, sums := tl.stack, tl.before, tl.byOp
+	prev, prevD, limit := tl.prev, tl.prevD, limitOf(tl.stack)
 	for k, op := range ops {
 		start, dur := starts[k], durs[k]
 		if start <= prev && (start < prev || dur > prevD && prevD > 0) {
@@ -88,20 +92,19 @@ func (tl *tallier) walk(b *trace.Batch) bool {
 		}
 		prev = start
 		end := start.Add(dur)
-		if start >= union {
-			busy += dur
-			union = end
-		} else if end > union {
-			busy += end.Sub(union)
-			union = end
-		}
-		n := len(stack)
-		for n > 0 && end > stack[n-1].end {
-			n--
-			if o := &stack[n]; o.end.Sub(start) > overlapSlack || o.child != 0 {
-				top += tl.close(o, start)
+		if end <= last.end {
+			stack = append(stack, last)
+			limit = last.end
+		} else {
+			if last.end > start.Add(overlapSlack) {
+				tl.overlaps++
+			}
+			if end > limit {
+				stack = tl.pop(stack, start, end)
+				limit = limitOf(stack)
 			}
 		}
+		last = openOp{end: end, dur: dur, op: op}
 		t := &sums[op]
 		if t.count == 0 {
 			tl.used = append(tl.used, op)
@@ -109,21 +112,48 @@ func (tl *tallier) walk(b *trace.Batch) bool {
 		}
 		t.count++
 		t.total += dur
-		t.self += dur
 		t.min = min(t.min, dur)
-		if n > 0 {
-			stack[n-1].child += dur
-		} else {
-			top += dur
-		}
-		if stack = stack[:n]; n < maxNest {
-			stack = append(stack, openOp{end: end, dur: dur, op: op})
+		if n := len(stack); n == 0 {
+			tl.outermost(start, end)
+		} else if stack[n-1].child += dur; n >= maxNest {
+			last.end = math.MinInt64
 		}
 	}
 	tl.events += int64(len(ops))
 	tl.occurrences += int64(len(ops))
-	tl.stack, tl.prev, tl.prevD, tl.end, tl.busy, tl.opTime = stack, prev, prevD, union, busy, top
+	tl.stack, tl.before, tl.prev, tl.prevD = stack, last, prev, prevD
 	return true
+}
+
+// limitOf returns when the event on top of the stack ends.
+func limitOf(stack []openOp) Time {
+	if n := len(stack); n > 0 {
+		return stack[n-1].end
+	}
+	return math.MaxInt64
+}
+
+// outermost adds an event that is in no other. One that is has ended by the end of
+// the union.
+func (tl *tallier) outermost(start, end Time) {
+	tl.opTime += end.Sub(start)
+	if start >= tl.end {
+		tl.busy += end.Sub(start)
+		tl.end = end
+	} else if end > tl.end {
+		tl.busy += end.Sub(tl.end)
+		tl.end = end
+	}
+}
+
+// pop closes the events of the stack that an event of these times is not inside of.
+func (tl *tallier) pop(stack []openOp, start, end Time) []openOp {
+	n := len(stack)
+	for n > 0 && end > stack[n-1].end {
+		n--
+		tl.opTime += tl.close(&stack[n], start)
+	}
+	return stack[:n]
 }
 
 // close takes from an event what its children have, when it ends or the next, which
@@ -173,7 +203,7 @@ func (tl *tallier) aggregated(b *trace.Batch) {
 		}
 		t.count += n
 		t.total += b.Dur[i]
-		t.self += b.Self[i]
+		t.self += b.Self[i] - b.Dur[i]
 		t.min = min(t.min, b.Min[i])
 	}
 	tl.work(b)
@@ -193,6 +223,7 @@ func (tl *tallier) take() []opTally {
 	out := make([]opTally, len(tl.used))
 	for i, op := range tl.used {
 		out[i] = opTally{tl.byOp[op], op}
+		out[i].self += out[i].total
 		tl.byOp[op] = tally{}
 	}
 	tl.used = tl.used[:0]
