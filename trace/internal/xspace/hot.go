@@ -12,7 +12,9 @@ import (
 //	22 len | 08 id | 10 offset | 18 duration | 22 len stat | 22 len stat ...
 //
 // with loads of eight bytes and no branch on the length of a varint. Anything
-// else it leaves, unconsumed, to scanner.odd.
+// else it leaves, unconsumed, to scanner.odd. Where the processor can, events with
+// device times go through the kernel of layout.go in place of gatherEnds and
+// gatherPairs.
 //
 // Bounds: a field is looked at only in an event that ends, by its length, at or
 // before sc.n, and the window has padding (64) bytes behind sc.n. From the event's

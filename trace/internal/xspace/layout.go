@@ -13,6 +13,9 @@ import "unsafe"
 // patterns for millions of events. Known, an event takes one permutation, which
 // brings its three values into lanes of their own and its tags and lengths beside
 // them, and one comparison, which tells whether they are those of the shape.
+//
+// Note: 2.6 ns an event against 6.7 of the loops in hot.go, which gather positions
+// first. Noting the events of want without a branch made it slower, 2.8.
 type layout struct {
 	shuffle [64]byte // of the event's bytes: offset, duration, id; at 32 the fixed bytes
 	fixed   [64]byte // what these are, from 32 on
