@@ -67,17 +67,14 @@ const minGather = 16
 func (sc *scanner) gather(dense []uint32, limit int) bool {
 	from, begin := sc.k, sc.pos
 	to := min(sc.size, from+limit)
+	if sc.vectors {
+		sc.gatherKernel(dense, to)
+		return sc.k == from+limit && sc.k < sc.size
+	}
 	flag, ts := Flag(0), sc.ts
 	switch sc.mode {
 	case modePlain:
 		sc.gatherTimes(to)
-	case modeDevice, modeSome:
-		if sc.vectors {
-			sc.gatherKernel(dense, to)
-			return sc.k == from+limit && sc.k < sc.size
-		}
-	}
-	switch sc.mode {
 	case modeDevice:
 		sc.gatherEnds(to)
 		sc.gatherPairs(from, begin)
