@@ -35,6 +35,7 @@ type xspaceReader struct {
 	marks    int            // executions and steps that may still be added
 	devices  int            // device planes with op lines
 	flows    *xspaceFlows
+	ahead    *opsAhead
 }
 
 // fromXSpace adds the planes of an XSpace to t. Events stay in r.
@@ -56,6 +57,11 @@ func fromXSpace(t *Trace, r io.ReaderAt, size int64, host string, opts Options) 
 	if err := x.reserveMarks(); err != nil {
 		return err
 	}
+	x.ahead = &opsAhead{}
+	if !part.far { // of a remote file, planes are fetched one by one
+		x.ahead = x.lookAhead()
+	}
+	defer x.ahead.end()
 	for _, pass := range []func(*xspace.Plane) error{x.environment, x.metadata, x.device} {
 		for _, pl := range sp.Planes {
 			if err := pass(pl); err != nil {

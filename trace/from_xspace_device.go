@@ -18,6 +18,7 @@ func (x *xspaceReader) device(pl *xspace.Plane) error {
 	if !ok || len(pl.Lines) == 0 {
 		return nil
 	}
+	ahead := x.ahead.take(pl)
 	if err := pl.Load(); err != nil {
 		return err
 	}
@@ -35,7 +36,7 @@ func (x *xspaceReader) device(pl *xspace.Plane) error {
 	if dev.Kind == "gpu" {
 		return x.gpu(pl, index)
 	}
-	return x.tpu(pl, index)
+	return x.tpu(pl, index, ahead)
 }
 
 // deviceOf returns the device that a plane of that name is of.
@@ -93,19 +94,16 @@ func lineKind(ln *xspace.Line) Kind {
 }
 
 // tpu adds the lines of a TPU core, or of another device with op metadata.
-func (x *xspaceReader) tpu(pl *xspace.Plane, device int) error {
+func (x *xspaceReader) tpu(pl *xspace.Plane, device int, ahead *planeAhead) error {
 	var custom []bool // by metadata index
 	aggregated := false
-	var em xspace.EventMeta
-	first, n := x.addOps(pl, func(i uint32) Op {
-		pl.EventInto(i, &em)
-		op := x.tpuOp(&em)
-		if op.Category == "custom-call" {
-			custom = append(custom, make([]bool, int(i)+1-len(custom))...)
+	first, n := x.tpuOps(pl, ahead)
+	for i := range int(n) {
+		if x.t.Ops[int(first)+i].Category == "custom-call" {
+			custom = append(custom, make([]bool, i+1-len(custom))...)
 			custom[i] = true
 		}
-		return op
-	})
+	}
 	for i := range pl.NumStats() {
 		aggregated = aggregated || pl.StatName(uint64(i)) == "self_duration_ps"
 	}
@@ -144,8 +142,8 @@ func (x *xspaceReader) tpu(pl *xspace.Plane, device int) error {
 	return nil
 }
 
-// tpuOp reads an op's facts from its event metadata.
-func (x *xspaceReader) tpuOp(em *xspace.EventMeta) Op {
+// tpuOp reads an op's facts from its event metadata; program numbers its program.
+func tpuOp(em *xspace.EventMeta, program func(id uint64) int) Op {
 	op := Op{Name: em.DisplayName, Long: em.Name, Program: -1}
 	if op.Name == "" {
 		op.Name, op.Long = em.Name, ""
@@ -158,7 +156,7 @@ func (x *xspaceReader) tpuOp(em *xspace.EventMeta) Op {
 		case "hlo_category":
 			op.Category = st.Text()
 		case "program_id":
-			op.Program = x.program(uint64(n), "")
+			op.Program = program(uint64(n))
 		case "flops":
 			op.FLOPs = n
 		case "model_flops":
