@@ -108,8 +108,10 @@ func (r *Report) csvSection(name string, yield func(fields map[string]string)) {
 			add(x.Name, x.Self, map[string]string{"occurrences": integer(x.Occurrences)})
 		}
 	case "op":
+		fields := make(map[string]string, len(csvColumns)) // one for all: a table may have thousands
 		for i := range firstN(r.a.Ops, r.opts.jsonTop()) {
-			add(r.a.Ops[i].Name, r.a.Ops[i].Self, csvOp(&r.a.Ops[i]))
+			csvOp(fields, &r.a.Ops[i])
+			add(r.a.Ops[i].Name, r.a.Ops[i].Self, fields)
 		}
 	case "program":
 		for _, x := range r.a.Programs {
@@ -144,12 +146,11 @@ func (r *Report) csvLayer(l *analyze.Layer) map[string]string {
 	return f
 }
 
-func csvOp(o *analyze.Op) map[string]string {
-	return map[string]string{
-		"program": csvText(o.Program), "category": csvText(o.Category), "scope": csvText(o.Scope), "layer": csvText(o.Layer),
-		"component": csvText(o.Component), "source": csvText(homeless(o.Source)), "occurrences": integer(o.Occurrences),
-		"total_ps": integer(o.Total), "flops": integer(o.FLOPs), "bytes": integer(o.Bytes), "bound_by": csvText(o.BoundBy),
-	}
+// csvOp sets the fields of an op; it is the same ones for all.
+func csvOp(f map[string]string, o *analyze.Op) {
+	f["program"], f["category"], f["scope"], f["layer"] = csvText(o.Program), csvText(o.Category), csvText(o.Scope), csvText(o.Layer)
+	f["component"], f["source"], f["bound_by"] = csvText(o.Component), csvText(homeless(o.Source)), csvText(o.BoundBy)
+	f["occurrences"], f["total_ps"], f["flops"], f["bytes"] = integer(o.Occurrences), integer(o.Total), integer(o.FLOPs), integer(o.Bytes)
 }
 
 func (r *Report) csvFindings(c *csvWriter) {
