@@ -14,13 +14,18 @@ import (
 // Note: that costs 4 ns an event where closing, buffering and adding took 15.
 type tallier struct {
 	lane
-	byOp   []tally // as long as the op table; self is what differs from total
-	used   []trace.OpID
-	stack  []openOp // events that the one before is inside of
-	before openOp
-	end    Time // of the union so far
-	prev   Time // start of the event before
-	prevD  Duration
+	byOp  []tally // as long as the op table; self is what differs from total
+	used  []trace.OpID
+	stack []openOp // events that the one before is inside of
+	end   Time     // of the union so far
+
+	ground  openOp // what outermost events are inside of
+	prev    Time   // start of the event before
+	prevEnd Time
+	prevDur Duration
+	prevOp  trace.OpID
+	tieAt   Time     // start of events of which some last no time,
+	tieDur  Duration // and how long the last that did lasted
 }
 
 // An openOp is an event that later ones may be inside of.
@@ -65,78 +70,126 @@ func (tl *tallier) sorted(tr *trace.Track) (lane, error) {
 
 func (tl *tallier) reset() {
 	tl.lane = lane{first: math.MaxInt64, last: math.MinInt64}
-	tl.stack, tl.before = tl.stack[:0], openOp{end: math.MinInt64}
-	tl.end, tl.prev, tl.prevD = math.MinInt64, math.MinInt64, 0
+	tl.stack, tl.ground = tl.stack[:0], openOp{end: math.MaxInt64}
+	tl.end, tl.prev, tl.prevEnd, tl.tieAt = math.MinInt64, math.MinInt64, math.MinInt64, math.MinInt64
+	tl.prevDur = 0
 }
 
 // walk adds the events of b. It returns false when the order is broken. An event
 // gives its op all of its time; what is its children's is taken when it closes.
 //
-// Note: the event before stays out of the stack, since most end with nothing inside.
-// Putting each on the stack and taking it off again cost 3.5 ns an event.
+// Note: the event before stays out of the stack, since most end with nothing inside,
+// and what is rare stands in functions of its own, which leaves the loop registers
+// enough. Putting each event on the stack and taking it off again cost 3.5 ns an event.
 func (tl *tallier) walk(b *trace.Batch) bool {
 	ops := b.Op
-	starts, durs := b.Start[:len(ops)], b.Dur[:len(ops)]
-	if len(ops) > 0 {
-		tl.first = min(tl.first, starts[0])
+	if len(ops) == 0 {
+		return true
 	}
-	stack, last, sums := tl.stack, tl.before, tl.byOp
-	prev, prevD, limit := tl.prev, tl.prevD, limitOf(tl.stack)
+	starts, durs := b.Start[:len(ops)], b.Dur[:len(ops)]
+	tl.first = min(tl.first, starts[0])
+	sums, parent := tl.byOp, tl.top()
+	prev, prevEnd, prevOp := tl.prev, tl.prevEnd, tl.prevOp
 	for k, op := range ops {
 		start, dur := starts[k], durs[k]
-		if start <= prev && (start < prev || dur > prevD && prevD > 0) {
+		if start <= prev && !tl.tied(b, k, prev) {
 			return false
 		}
-		if dur > 0 || start > prev {
-			prevD = dur // events that last no time may stand anywhere among those of their start
-		}
-		prev = start
 		end := start.Add(dur)
-		if end <= last.end {
-			stack = append(stack, last)
-			limit = last.end
+		if end <= prevEnd {
+			parent = tl.push(openOp{end: prevEnd, dur: prevEnd.Sub(prev), op: prevOp})
 		} else {
-			if last.end > start.Add(overlapSlack) {
-				tl.overlaps++
+			if prevEnd > start.Add(overlapSlack) {
+				tl.overlap()
 			}
-			if end > limit {
-				stack = tl.pop(stack, start, end)
-				limit = limitOf(stack)
+			if end > parent.end {
+				parent = tl.pop(start, end)
 			}
 		}
-		last = openOp{end: end, dur: dur, op: op}
+		prev, prevEnd, prevOp = start, end, op
 		t := &sums[op]
 		if t.count == 0 {
-			tl.used = append(tl.used, op)
-			t.min = math.MaxInt64
+			tl.see(op)
 		}
 		t.count++
 		t.total += dur
 		t.min = min(t.min, dur)
-		if n := len(stack); n == 0 {
+		parent.child += dur
+		if parent == &tl.ground {
 			tl.outermost(start, end)
-		} else if stack[n-1].child += dur; n >= maxNest {
-			last.end = math.MinInt64
 		}
 	}
 	tl.events += int64(len(ops))
 	tl.occurrences += int64(len(ops))
-	tl.stack, tl.before, tl.prev, tl.prevD = stack, last, prev, prevD
+	tl.prev, tl.prevEnd, tl.prevOp, tl.prevDur = prev, prevEnd, prevOp, durs[len(ops)-1]
 	return true
 }
 
-// limitOf returns when the event on top of the stack ends.
-func limitOf(stack []openOp) Time {
-	if n := len(stack); n > 0 {
-		return stack[n-1].end
-	}
-	return math.MaxInt64
+// see notes that an op has its first event.
+//
+//go:noinline
+func (tl *tallier) see(op trace.OpID) {
+	tl.used = append(tl.used, op)
+	tl.byOp[op].min = math.MaxInt64
 }
 
-// outermost adds an event that is in no other. One that is has ended by the end of
-// the union.
+// tied reports whether event k of b, which does not start after the one before, may
+// stand where it does: of events that start together a shorter one comes later.
+// Those that last no time may stand anywhere among them.
+func (tl *tallier) tied(b *trace.Batch, k int, prev Time) bool {
+	start, dur, before := b.Start[k], b.Dur[k], tl.prevDur
+	if k > 0 {
+		before = b.Dur[k-1]
+	}
+	if before == 0 && tl.tieAt == start {
+		before = tl.tieDur
+	}
+	if start < prev || dur > before && before > 0 {
+		return false
+	}
+	if dur == 0 {
+		tl.tieAt, tl.tieDur = start, before
+	}
+	return true
+}
+
+// top returns the event that the one before is inside of.
+func (tl *tallier) top() *openOp {
+	if n := len(tl.stack); n > 0 {
+		return &tl.stack[n-1]
+	}
+	return &tl.ground
+}
+
+// push opens an event that has another inside.
+func (tl *tallier) push(o openOp) *openOp {
+	if len(tl.stack) < maxNest {
+		tl.stack = append(tl.stack, o)
+	}
+	return tl.top()
+}
+
+// pop closes the events that one of these times is not inside of.
+func (tl *tallier) pop(start, end Time) *openOp {
+	n := len(tl.stack)
+	for n > 0 && end > tl.stack[n-1].end {
+		n--
+		tl.opTime += tl.close(&tl.stack[n], start)
+	}
+	tl.stack = tl.stack[:n]
+	return tl.top()
+}
+
+// overlap counts that the event before ends inside of the next.
+func (tl *tallier) overlap() {
+	if len(tl.stack) < maxNest {
+		tl.overlaps++
+	}
+}
+
+// outermost adds an event that is in no other to the time a track is busy. One that
+// is in another has ended by the end of the union.
 func (tl *tallier) outermost(start, end Time) {
-	tl.opTime += end.Sub(start)
 	if start >= tl.end {
 		tl.busy += end.Sub(start)
 		tl.end = end
@@ -144,16 +197,6 @@ func (tl *tallier) outermost(start, end Time) {
 		tl.busy += end.Sub(tl.end)
 		tl.end = end
 	}
-}
-
-// pop closes the events of the stack that an event of these times is not inside of.
-func (tl *tallier) pop(stack []openOp, start, end Time) []openOp {
-	n := len(stack)
-	for n > 0 && end > stack[n-1].end {
-		n--
-		tl.opTime += tl.close(&stack[n], start)
-	}
-	return stack[:n]
 }
 
 // close takes from an event what its children have, when it ends or the next, which
@@ -214,6 +257,7 @@ func (tl *tallier) finish() lane {
 		o := &tl.stack[i]
 		tl.opTime += tl.close(o, o.end)
 	}
+	tl.opTime += tl.ground.child
 	tl.last = tl.end
 	return tl.lane
 }
