@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/layerscope/layerscope/trace/hlo"
 	"github.com/layerscope/layerscope/trace/internal/xspace"
@@ -55,9 +54,6 @@ func fromXSpace(t *Trace, r io.ReaderAt, size int64, host string, opts Options) 
 	}
 	x.normalise()
 	x.flows = &xspaceFlows{base: x.base}
-	if !part.far {
-		defer x.loadAhead()()
-	}
 	if err := x.reserveMarks(); err != nil {
 		return err
 	}
@@ -89,28 +85,6 @@ func fromXSpace(t *Trace, r io.ReaderAt, size int64, host string, opts Options) 
 		t.lazyFlows = append(t.lazyFlows, x.flows.each)
 	}
 	return nil
-}
-
-// loadAhead loads the metadata of the devices in the background, while ops are made
-// of what is loaded already. The result waits for its end.
-func (x *xspaceReader) loadAhead() (wait func()) {
-	var planes []*xspace.Plane
-	for _, pl := range x.sp.Planes {
-		if _, ok := deviceOf(pl.Name, x.host); ok && len(pl.Lines) > 0 {
-			planes = append(planes, pl)
-		}
-	}
-	var wg sync.WaitGroup
-	if len(planes) > 1 {
-		wg.Go(func() {
-			for _, pl := range planes {
-				if pl.Load() != nil {
-					return // device says so
-				}
-			}
-		})
-	}
-	return wg.Wait
 }
 
 func xspaceError(err error) error {
