@@ -143,11 +143,16 @@ func isWord(s string) bool {
 }
 
 // CodeSpan returns s as inline code that is safe in a table: fenced by more
-// backticks than it holds, pipes escaped, controls shown as escapes.
+// backticks than it holds, pipes escaped, controls shown as escapes. Of a backslash
+// and a pipe behind it readers of Markdown think differently in code, so that such
+// text is no code.
 func CodeSpan(s string) string {
 	s = termtext.Safe(s)
 	if strings.TrimSpace(s) == "" {
 		return s
+	}
+	if strings.Contains(s, `\|`) {
+		return EscapeMarkdown(s)
 	}
 	fence := "`"
 	for strings.Contains(s, fence) {

@@ -174,7 +174,7 @@ func TestEscapeMarkdown(t *testing.T) {
 
 func TestCodeSpan(t *testing.T) {
 	for in, want := range map[string]string{
-		"": "", " ": " ", "a": "`a`", "a|b": "`a\\|b`", "a`b": "``a`b``", "`a": "`` `a ``", "a``b": "```a``b```", "a`": "`` a` ``",
+		"": "", " ": " ", "a": "`a`", "a|b": "`a\\|b`", "a`b": "``a`b``", "`a": "`` `a ``", "a``b": "```a``b```", "a`": "`` a` ``", `a\|b`: `a\\\|b`,
 	} {
 		if got := CodeSpan(in); got != want {
 			t.Errorf("CodeSpan(%q) = %q, want %q", in, got, want)
