@@ -16,6 +16,9 @@ import (
 	"github.com/layerscope/layerscope/reports/objects"
 )
 
+// mostTries bounds how often a file is sent whose parts others remove meanwhile.
+const mostTries = 8
+
 // inParts sends a file as parts and composes them. Two that send the same file at
 // once help each other; when the other one is done first, and has removed the
 // parts, the object is there.
@@ -34,7 +37,8 @@ func (p *push) inParts(ctx context.Context, src source) error {
 		switch {
 		case errors.Is(err, fs.ErrExist):
 			p.there[name] = true
-		case errors.Is(err, fs.ErrNotExist) && try < 4:
+		case (errors.Is(err, fs.ErrNotExist) || errors.Is(err, objects.ErrChanged)) && try < mostTries:
+			// Somebody was done first and removed the parts; a third may have sent some again.
 			if _, statErr := p.store.Stat(ctx, name); statErr == nil {
 				p.there[name] = true
 			}
